@@ -1,0 +1,55 @@
+// Names in the runtime directory, and the page through which producers wake the daemon.
+//
+//   RUN_DIR/rings/<32 hex>.ring        a ring, named by its id
+//   RUN_DIR/rings/.<32 hex>.tmp        a ring that is being made
+//   RUN_DIR/doorbell                   Doorbell
+//   RUN_DIR/settings                   text, `name=value` lines: what the daemon asks of clients
+//   RUN_DIR/stats.sock                 HTTP
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "proto/bytes.hpp"
+
+namespace xase::proto {
+
+inline constexpr std::string_view kRingsFolder = "rings";
+inline constexpr std::string_view kRingSuffix = ".ring";
+inline constexpr std::string_view kRingTemporarySuffix = ".tmp";
+inline constexpr std::string_view kDoorbellFile = "doorbell";
+inline constexpr std::string_view kSettingsFile = "settings";
+inline constexpr std::string_view kStatsSocket = "stats.sock";
+inline constexpr std::string_view kSettingRingBytes = "ring_bytes";
+
+// One page in RUN_DIR/doorbell, made by whoever comes first. Whatever is written here can at worst
+// make the daemon look at its rings early.
+struct Doorbell {
+  // Futex: a producer adds one and wakes.
+  alignas(128) std::atomic<std::uint32_t> bell;
+  // Not zero while the daemon sleeps: without a sleeper there is nobody to wake, and no system
+  // call.
+  alignas(128) std::atomic<std::uint32_t> sleeping;
+};
+inline constexpr std::uint64_t kDoorbellBytes = 4096;
+static_assert(sizeof(Doorbell) <= kDoorbellBytes);
+static_assert(offsetof(Doorbell, sleeping) == 0x080);
+
+// Lower-case hexadecimal of `bytes`.
+inline std::string to_hex(Bytes bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const std::byte b : bytes) {
+    text += kDigits[std::to_integer<unsigned>(b) >> 4];
+    text += kDigits[std::to_integer<unsigned>(b) & 15U];
+  }
+  return text;
+}
+
+inline std::string ring_file_name(const Id& ring_id) { return to_hex(ring_id).append(kRingSuffix); }
+
+}  // namespace xase::proto
