@@ -1,0 +1,212 @@
+#include "daemon/platform/file_system.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+namespace xased {
+namespace {
+
+class PosixFile final : public File {
+ public:
+  PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  PosixFile(const PosixFile&) = delete;
+  PosixFile& operator=(const PosixFile&) = delete;
+  // What matters was synced before; an error of close() tells nothing that can be acted on.
+  ~PosixFile() override { ::close(fd_); }
+
+  Result<std::size_t> read_at(std::span<std::byte> to, std::uint64_t offset) const override {
+    std::size_t done = 0;
+    while (done < to.size()) {
+      const ssize_t got =
+          ::pread(fd_, to.data() + done, to.size() - done, static_cast<off_t>(offset + done));
+      if (got == 0) break;
+      if (got < 0) {
+        if (errno == EINTR) continue;
+        return os_status("read " + path_, errno);
+      }
+      done += static_cast<std::size_t>(got);
+    }
+    return done;
+  }
+
+  Status write_at(xase::proto::Bytes bytes, std::uint64_t offset) override {
+    while (!bytes.empty()) {
+      const ssize_t put = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (put < 0) {
+        if (errno == EINTR) continue;
+        return os_status("write " + path_, errno);
+      }
+      if (put == 0) return os_status("write " + path_, ENOSPC);
+      bytes = bytes.subspan(static_cast<std::size_t>(put));
+      offset += static_cast<std::uint64_t>(put);
+    }
+    return {};
+  }
+
+  Status sync_data() override {
+    // Not retried, EINTR apart: after a failure the kernel may have dropped the pages.
+    while (::fdatasync(fd_) != 0) {
+      if (errno != EINTR) return os_status("sync " + path_, errno);
+    }
+    return {};
+  }
+
+  Status truncate(std::uint64_t bytes) override {
+    while (::ftruncate(fd_, static_cast<off_t>(bytes)) != 0) {
+      if (errno != EINTR) return os_status("truncate " + path_, errno);
+    }
+    return {};
+  }
+
+  Result<std::uint64_t> size() const override {
+    struct stat info {};
+    if (::fstat(fd_, &info) != 0) return os_status("stat " + path_, errno);
+    return static_cast<std::uint64_t>(info.st_size);
+  }
+
+  Status lock() override {
+    if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return {};
+    if (errno == EWOULDBLOCK) {
+      return {Code::kExists, path_ + " is locked by another process", errno};
+    }
+    return os_status("lock " + path_, errno);
+  }
+
+ private:
+  int fd_;
+  std::string path_;
+};
+
+int open_flags(OpenMode mode) {
+  switch (mode) {
+    case OpenMode::kRead:
+      return O_RDONLY;
+    case OpenMode::kWrite:
+      return O_RDWR;
+    case OpenMode::kCreate:
+      return O_RDWR | O_CREAT | O_EXCL;
+    case OpenMode::kCreateOrWrite:
+      return O_RDWR | O_CREAT;
+  }
+  return O_RDONLY;
+}
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
+                                     mode_t permissions) override {
+    int fd = -1;
+    do {
+      fd = ::open(path.c_str(), open_flags(mode) | O_CLOEXEC | O_NOFOLLOW, permissions);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0) return os_status("open " + path, errno);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path));
+  }
+
+  Status rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) == 0) return {};
+    return os_status("rename " + from + " to " + to, errno);
+  }
+
+  Status remove(const std::string& path) override {
+    if (::unlink(path.c_str()) == 0) return {};
+    return os_status("remove " + path, errno);
+  }
+
+  Status sync_directory(const std::string& path) override {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return os_status("open " + path, errno);
+    Status status;
+    while (::fsync(fd) != 0) {
+      if (errno == EINTR) continue;
+      status = os_status("sync " + path, errno);
+      break;
+    }
+    ::close(fd);
+    return status;
+  }
+
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    DIR* directory = ::opendir(path.c_str());
+    if (directory == nullptr) return os_status("list " + path, errno);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(directory)) {
+      const std::string name = entry->d_name;
+      if (name != "." && name != "..") names.push_back(name);
+      errno = 0;
+    }
+    const int error = errno;
+    ::closedir(directory);
+    if (error != 0) return os_status("list " + path, error);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Status make_directory(const std::string& path, mode_t permissions) override {
+    if (::mkdir(path.c_str(), permissions) == 0) return {};
+    const int error = errno;
+    struct stat info {};
+    if (error == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
+    return os_status("make directory " + path, error);
+  }
+
+  bool exists(const std::string& path) override {
+    struct stat info {};
+    return ::lstat(path.c_str(), &info) == 0;
+  }
+};
+
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+FileSystem& system_file_system() {
+  static PosixFileSystem fs;
+  return fs;
+}
+
+Status write_file_atomically(FileSystem& fs, const std::string& path, xase::proto::Bytes bytes,
+                             mode_t permissions) {
+  const std::string temporary = path + ".tmp";
+  if (fs.exists(temporary)) {
+    if (Status status = fs.remove(temporary); !status.ok()) return status;
+  }
+  {
+    auto file = fs.open(temporary, OpenMode::kCreate, permissions);
+    if (!file.ok()) return file.status();
+    if (Status status = (*file)->write_at(bytes, 0); !status.ok()) return status;
+    if (Status status = (*file)->sync_data(); !status.ok()) return status;
+  }
+  if (Status status = fs.rename(temporary, path); !status.ok()) return status;
+  return fs.sync_directory(parent_of(path));
+}
+
+Result<std::vector<std::byte>> read_file(FileSystem& fs, const std::string& path,
+                                         std::size_t bytes_max) {
+  auto file = fs.open(path, OpenMode::kRead);
+  if (!file.ok()) return file.status();
+  const auto size = (*file)->size();
+  if (!size.ok()) return size.status();
+  if (*size > bytes_max) {
+    return Status(Code::kInvalid, path + " is larger than " + std::to_string(bytes_max) + " bytes");
+  }
+  std::vector<std::byte> bytes(*size);
+  const auto got = (*file)->read_at(bytes, 0);
+  if (!got.ok()) return got.status();
+  bytes.resize(*got);
+  return bytes;
+}
+
+}  // namespace xased

@@ -1,0 +1,39 @@
+// The one wake-up that stages share.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace xased {
+
+// A stage's alarm clock: others ring(), the owner waits. A ring that comes before the wait ends it
+// at once, so none is lost.
+//
+//   const std::uint32_t seen = wake.ticket();
+//   ... look for work, find none ...
+//   wake.wait(seen, 50ms);
+class Wake {
+ public:
+  // Any thread.
+  void ring();
+  // Owner: what to hand to wait(). Taken before looking for work.
+  std::uint32_t ticket() const { return count_.load(std::memory_order_acquire); }
+  // Owner: returns when someone rang since `ticket`, or after `timeout`.
+  void wait(std::uint32_t ticket, std::chrono::nanoseconds timeout);
+
+ private:
+  std::atomic<std::uint32_t> count_{0};
+  // Without a sleeper, ring() makes no system call. Pairs with the load in ring(): both sides use
+  // sequential consistency, so that one of them sees the other.
+  std::atomic<std::uint32_t> sleepers_{0};
+};
+
+// Waits on a 32-bit word while it equals `expected`; for words in shared memory. A word that is no
+// longer mapped makes it return at once.
+void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::chrono::nanoseconds timeout);
+// Wakes everyone who waits on `word`, in any process.
+void futex_wake_all(const std::atomic<std::uint32_t>& word);
+
+}  // namespace xased
