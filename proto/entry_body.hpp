@@ -64,6 +64,7 @@ struct ProducerBody {
   std::uint64_t next_ring_sequence = 1;
   std::uint64_t refused_accounted = 0;
   std::int64_t created_wall_ns = 0;
+  std::uint64_t last_record_sequence = 0;
   std::string_view context;
 };
 
@@ -112,17 +113,19 @@ inline BodyBuffer fixed(std::size_t bytes, std::string_view text) {
 }  // namespace body_detail
 
 inline BodyBuffer encode(const ProducerBody& body) {
-  BodyBuffer out = body_detail::fixed(24, body.context);
+  BodyBuffer out = body_detail::fixed(32, body.context);
   store(out.data(), body.next_ring_sequence);
   store(out.data() + 8, body.refused_accounted);
   store(out.data() + 16, body.created_wall_ns);
+  store(out.data() + 24, body.last_record_sequence);
   return out;
 }
 
 inline std::optional<ProducerBody> decode_producer_body(Bytes bytes) noexcept {
-  if (bytes.size() < 24) return std::nullopt;
+  if (bytes.size() < 32) return std::nullopt;
   return ProducerBody{load<std::uint64_t>(bytes.data()), load<std::uint64_t>(bytes.data() + 8),
-                      load<std::int64_t>(bytes.data() + 16), as_text(bytes.subspan(24))};
+                      load<std::int64_t>(bytes.data() + 16), load<std::uint64_t>(bytes.data() + 24),
+                      as_text(bytes.subspan(32))};
 }
 
 inline BodyBuffer encode(const GapBody& body) {

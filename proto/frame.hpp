@@ -1,6 +1,6 @@
 // The bytes of a journal segment: a header page, then frames, then zeros.
 //
-// Segment header, 4096 bytes, zero after the first 144:
+// Segment header, 4096 bytes, zero after the first 256:
 //
 //   offset  size
 //        0     8   "XASESEGM"
@@ -10,8 +10,9 @@
 //       48     8   sequence of the first entry
 //       56    32   leaf hash of the entry before it; zero before the first
 //       88     8   wall clock at its making, nanoseconds since the epoch
-//       96    44   zero
-//      140     4   CRC-32C of the bytes before
+//       96  8x10   totals of the ledger before this segment, see LedgerTotals
+//      176    76   zero
+//      252     4   CRC-32C of the bytes before
 //
 // Frame, at a multiple of 8 bytes:
 //
@@ -45,7 +46,7 @@ namespace xase::proto {
 inline constexpr std::array<char, 8> kSegmentMagic{'X', 'A', 'S', 'E', 'S', 'E', 'G', 'M'};
 inline constexpr std::uint32_t kSegmentVersion = 1;
 inline constexpr std::size_t kSegmentHeaderBytes = 4096;
-inline constexpr std::size_t kSegmentHeaderCrcOffset = 140;
+inline constexpr std::size_t kSegmentHeaderCrcOffset = 252;
 inline constexpr std::array<char, 4> kFrameMagic{'X', 'F', 'R', 'M'};
 inline constexpr std::uint16_t kFrameVersion = 1;
 inline constexpr std::uint16_t kFrameCommit = 0xffff;
@@ -55,11 +56,33 @@ inline constexpr std::size_t kCommitMarkBytes = kFrameHeaderBytes + 8;
 inline constexpr std::size_t kFrameBytesMax =
     kFrameHeaderBytes + kLeafBytes + kErasableBytesMax + 8;
 
+// What the entries of a ledger add up to. Each segment starts with those before it, so that a
+// restart counts one segment and not all of them.
+struct LedgerTotals {
+  std::uint64_t records = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t gaps = 0;     // gap entries
+  std::uint64_t missing = 0;  // records that these say are missing
+  std::uint64_t receipts = 0;
+  std::uint64_t replayed = 0;  // receipts that are the answer to an earlier request
+  std::uint64_t possible_duplicates = 0;
+  std::uint64_t dead_letters = 0;  // times that a record was set aside
+  std::uint64_t retries = 0;       // times that one of these was asked for again
+  std::uint64_t reserved = 0;
+
+  // Records that are set aside now.
+  std::uint64_t open_dead_letters() const noexcept { return dead_letters - retries; }
+  // Records that are neither delivered nor set aside.
+  std::uint64_t undelivered() const noexcept { return records - receipts - open_dead_letters(); }
+};
+static_assert(sizeof(LedgerTotals) == 80);
+
 struct SegmentHeader {
   Hash log_id{};
   std::uint64_t first_sequence = 0;
   Hash previous{};
   std::int64_t created_wall_ns = 0;
+  LedgerTotals totals{};
 };
 
 // Writes kSegmentHeaderBytes.
@@ -72,6 +95,7 @@ inline void encode_segment_header(const SegmentHeader& header, std::byte* to) no
   store(to + 48, header.first_sequence);
   store(to + 56, header.previous);
   store(to + 88, header.created_wall_ns);
+  store(to + 96, header.totals);
   store(to + kSegmentHeaderCrcOffset, crc32c({to, kSegmentHeaderCrcOffset}));
 }
 
@@ -90,13 +114,13 @@ inline SegmentHeaderResult decode_segment_header(Bytes bytes) noexcept {
                      crc32c(bytes.first(kSegmentHeaderCrcOffset));
   if (!sound) return {SegmentFault::kDamaged, {}};
   if (load<std::uint32_t>(from + 8) != kSegmentVersion) return {SegmentFault::kNewerVersion, {}};
-  for (std::size_t i = 96; i < kSegmentHeaderBytes; ++i) {
+  for (std::size_t i = 176; i < kSegmentHeaderBytes; ++i) {
     if (i == kSegmentHeaderCrcOffset) i += 4;
     if (from[i] != std::byte{0}) return {SegmentFault::kDamaged, {}};
   }
   return {SegmentFault::kNone,
           {load<Hash>(from + 16), load<std::uint64_t>(from + 48), load<Hash>(from + 56),
-           load<std::int64_t>(from + 88)}};
+           load<std::int64_t>(from + 88), load<LedgerTotals>(from + 96)}};
 }
 
 constexpr std::size_t frame_bytes(std::size_t leaf_bytes, std::size_t erasable_bytes) noexcept {

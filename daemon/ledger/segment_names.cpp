@@ -1,0 +1,25 @@
+#include "daemon/ledger/segment_names.hpp"
+
+#include <charconv>
+
+namespace xased {
+namespace {
+constexpr std::size_t kDigits = 20;
+}
+
+std::string segment_name(std::uint64_t first_sequence) {
+  const std::string digits = std::to_string(first_sequence);
+  return std::string(kDigits - digits.size(), '0') + digits + std::string(kSegmentSuffix);
+}
+
+std::optional<std::uint64_t> parse_segment_name(std::string_view name) {
+  if (name.size() != kDigits + kSegmentSuffix.size() || !name.ends_with(kSegmentSuffix)) {
+    return std::nullopt;
+  }
+  std::uint64_t sequence = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + kDigits, sequence);
+  if (error != std::errc{} || end != name.data() + kDigits || sequence == 0) return std::nullopt;
+  return sequence;
+}
+
+}  // namespace xased
