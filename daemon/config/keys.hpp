@@ -43,6 +43,8 @@ struct ConfigKey {
   std::uint64_t min;
   std::uint64_t max;
   bool power_of_two;
+  // An environment variable that counts as well, below the one by environment_name(); or "".
+  std::string_view environment_alias;
   std::string_view doc;  // one line, for `config show` and --help
   ConfigField field;
 };
@@ -56,14 +58,18 @@ std::string environment_name(std::string_view key);
 // The value as one would write it in the file, without quotes; "" when unset.
 std::string value_text(const ConfigKey& key, const Config& config);
 
-// Where a value is written, for messages and for what a relative path is relative to.
-enum class ValueForm { kText, kString, kInteger, kBoolean };
+// How a value was written.
+enum class ValueForm {
+  kText,     // a flag or a variable: the key's type decides how it is read
+  kString,   //
+  kInteger,  //
+  kBoolean,  //
+  kOther,    // `text` says what, with an article: "an array"
+};
 
 struct ConfigValue {
-  ValueForm form = ValueForm::kText;  // kText: from a flag or a variable, still untyped
-  std::string text;                   // of kText and kString; of the others, as written
-  std::int64_t integer = 0;           // of kInteger
-  bool boolean = false;               // of kBoolean
+  ValueForm form = ValueForm::kText;
+  std::string text;  // as written, for numbers and booleans in decimal and "true" or "false"
 };
 
 // Checks `value` and stores it. The message of a failure names the key, what is wrong and what is

@@ -4,7 +4,8 @@
 //   {"time":"2026-01-07T12:00:00.000Z","level":"info","stage":"delivery","msg":"paused",
 //    "reason":"UNAUTHORIZED","status":401}
 //
-// Everything goes to stderr. Names and values may hold any bytes: they cannot break out of their
+// Everything goes to stderr. A field named like one of the line's own four is written with "_" in
+// front. Names and values may hold any bytes: they cannot break out of their
 // line, and what is not UTF-8 is replaced. Callers never pass payloads or keys. Callable from any
 // thread; writing takes a lock, so none of this belongs on the hot path.
 #pragma once
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -64,8 +66,13 @@ void init_log(LogLevel level, LogFormat format, std::string_view program);
 // For callers that would do work only to build fields.
 bool log_enabled(LogLevel level);
 
-void log_line(LogLevel level, std::string_view stage, std::string_view message,
-              LogFields fields = {});
+void write_log(LogLevel level, std::string_view stage, std::string_view message,
+               std::span<const LogField> fields);
+
+inline void log_line(LogLevel level, std::string_view stage, std::string_view message,
+                     LogFields fields = {}) {
+  write_log(level, stage, message, {fields.begin(), fields.size()});
+}
 
 inline void log_trace(std::string_view stage, std::string_view message, LogFields fields = {}) {
   log_line(LogLevel::kTrace, stage, message, fields);
