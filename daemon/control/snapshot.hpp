@@ -1,0 +1,91 @@
+// What the daemon says of itself at one moment: plain data, gathered by the application from the
+// stages' counters, and shown as JSON and as Prometheus text.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xased {
+
+// One ring, as `status` and `tap` show it.
+struct RingSnapshot {
+  std::string ring_id;  // hex
+  std::uint32_t pid = 0;
+  std::uint32_t uid = 0;
+  bool owned = false;  // its owner is alive
+  std::uint64_t journaled = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t used_bytes = 0;
+  std::uint64_t capacity_bytes = 0;
+};
+
+struct Snapshot {
+  // The daemon.
+  std::string version;
+  std::uint32_t pid = 0;
+  std::int64_t started_wall_ns = 0;
+  std::string run_dir;
+  std::string state_dir;
+  std::string base_url;
+  std::string api_key_masked;  // empty: none
+  std::string api_key_fingerprint;
+  bool live = false;
+  bool ready = false;
+  std::string not_ready_reason;
+  bool stopping = false;
+
+  // Records, over the whole life of the ledger: delivered <= durable <= journaled <= committed.
+  std::uint64_t committed = 0;
+  std::uint64_t journaled = 0;
+  std::uint64_t durable = 0;
+  std::uint64_t delivered = 0;
+  std::uint64_t dead_letter = 0;  // set aside now
+  std::uint64_t undelivered = 0;  // journaled, neither delivered nor set aside
+  std::uint64_t rejected = 0;
+  std::uint64_t replayed = 0;
+  std::uint64_t possible_duplicates = 0;
+  std::uint64_t gaps = 0;
+  std::uint64_t missing = 0;  // records that the gaps say were never taken
+  std::uint64_t refused = 0;  // refused because a ring was full, by rings that exist now
+
+  // The ledger.
+  std::string log_id;  // hex
+  std::string origin;
+  std::uint64_t last_sequence = 0;
+  std::string head;  // hex: leaf hash of the last entry
+  std::uint64_t journal_bytes = 0;
+  std::uint64_t journal_bytes_max = 0;
+  std::uint64_t segments = 0;
+  bool disk_full = false;
+  std::uint64_t syncs = 0;
+  double sync_seconds = 0;
+
+  // Producers.
+  std::uint64_t producers = 0;  // rings attached
+  std::uint64_t rings_condemned = 0;
+  std::vector<RingSnapshot> rings;
+
+  // Delivery.
+  std::optional<std::string> paused;  // reason
+  std::uint32_t paused_http_status = 0;
+  std::int64_t paused_since_wall_ns = 0;
+  double next_probe_seconds = 0;
+  std::uint32_t in_flight = 0;
+  std::uint32_t in_flight_max = 0;
+  std::uint64_t attempts = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t answers_created = 0;
+  std::uint64_t answers_replayed = 0;
+  std::uint64_t answers_refused = 0;
+  std::uint64_t answers_limited = 0;
+  std::uint64_t answers_paused = 0;
+  std::uint64_t answers_failed = 0;
+  std::uint64_t no_answer = 0;
+  double oldest_undelivered_seconds = 0;
+
+  std::uint64_t alarms = 0;  // errors and worse that were logged
+};
+
+}  // namespace xased
