@@ -11,7 +11,10 @@
 //       56    32   leaf hash of the entry before it; zero before the first
 //       88     8   wall clock at its making, nanoseconds since the epoch
 //       96  8x10   totals of the ledger before this segment, see LedgerTotals
-//      176    76   zero
+//      176     4   flags: 1 = continues the segment before it after a failed sync, so that it does
+//      not
+//                  start with a PRODUCER entry for each ring
+//      180    72   zero
 //      252     4   CRC-32C of the bytes before
 //
 // Frame, at a multiple of 8 bytes:
@@ -83,7 +86,9 @@ struct SegmentHeader {
   Hash previous{};
   std::int64_t created_wall_ns = 0;
   LedgerTotals totals{};
+  std::uint32_t flags = 0;
 };
+inline constexpr std::uint32_t kSegmentContinues = 1U << 0;
 
 // Writes kSegmentHeaderBytes.
 inline void encode_segment_header(const SegmentHeader& header, std::byte* to) noexcept {
@@ -96,6 +101,7 @@ inline void encode_segment_header(const SegmentHeader& header, std::byte* to) no
   store(to + 56, header.previous);
   store(to + 88, header.created_wall_ns);
   store(to + 96, header.totals);
+  store(to + 176, header.flags);
   store(to + kSegmentHeaderCrcOffset, crc32c({to, kSegmentHeaderCrcOffset}));
 }
 
@@ -114,13 +120,14 @@ inline SegmentHeaderResult decode_segment_header(Bytes bytes) noexcept {
                      crc32c(bytes.first(kSegmentHeaderCrcOffset));
   if (!sound) return {SegmentFault::kDamaged, {}};
   if (load<std::uint32_t>(from + 8) != kSegmentVersion) return {SegmentFault::kNewerVersion, {}};
-  for (std::size_t i = 176; i < kSegmentHeaderBytes; ++i) {
+  for (std::size_t i = 180; i < kSegmentHeaderBytes; ++i) {
     if (i == kSegmentHeaderCrcOffset) i += 4;
     if (from[i] != std::byte{0}) return {SegmentFault::kDamaged, {}};
   }
   return {SegmentFault::kNone,
           {load<Hash>(from + 16), load<std::uint64_t>(from + 48), load<Hash>(from + 56),
-           load<std::int64_t>(from + 88), load<LedgerTotals>(from + 96)}};
+           load<std::int64_t>(from + 88), load<LedgerTotals>(from + 96),
+           load<std::uint32_t>(from + 176)}};
 }
 
 constexpr std::size_t frame_bytes(std::size_t leaf_bytes, std::size_t erasable_bytes) noexcept {
