@@ -19,6 +19,10 @@ struct RingSnapshot {
   std::uint64_t refused = 0;
   std::uint64_t used_bytes = 0;
   std::uint64_t capacity_bytes = 0;
+  // Sequences of the ring: the last record committed, as the producer says, and the last one that
+  // is an entry. `wait` compares them.
+  std::uint64_t committed_sequence = 0;
+  std::uint64_t journaled_sequence = 0;
 };
 
 struct Snapshot {
@@ -54,6 +58,10 @@ struct Snapshot {
   std::string log_id;  // hex
   std::string origin;
   std::uint64_t last_sequence = 0;
+  std::uint64_t durable_sequence = 0;  // entries up to here are synced
+  // Every record up to here is delivered or set aside, durably (DeliveryCounters::settled_through).
+  // Reaches last_sequence when nothing is undelivered, also where the last entries are no records.
+  std::uint64_t settled_through = 0;
   std::string head;  // hex: leaf hash of the last entry
   std::uint64_t journal_bytes = 0;
   std::uint64_t journal_bytes_max = 0;
