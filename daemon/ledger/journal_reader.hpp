@@ -3,11 +3,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "daemon/ledger/entry.hpp"
+#include "daemon/ledger/segment_reader.hpp"
 #include "daemon/platform/file_system.hpp"
 #include "proto/frame.hpp"
 
@@ -50,27 +49,21 @@ class JournalReader {
   std::uint64_t next_sequence() const { return next_sequence_; }
   // File position of entry() in its segment, and that segment's first sequence.
   std::uint64_t entry_position() const { return entry_position_; }
-  std::uint64_t segment_first_sequence() const { return segment_first_; }
+  std::uint64_t segment_first_sequence() const {
+    return segment_ == nullptr ? 0 : segment_->first_sequence();
+  }
 
  private:
   Status open_segment(std::uint64_t first_sequence);
-  Result<std::vector<std::uint64_t>> segments() const;
   Result<bool> open_next_segment();
-  Result<xase::proto::FrameResult> read_frame();
-  Status fill(std::size_t bytes);
   bool accept(const xase::proto::Frame& frame);
   Result<Step> resynchronise(std::uint64_t through);
 
   FileSystem& fs_;
   std::string directory_;
-  std::unique_ptr<File> file_;
-  std::uint64_t segment_first_ = 0;
+  std::unique_ptr<SegmentReader> segment_;
   std::uint64_t next_sequence_ = 1;
-  std::uint64_t position_ = 0;  // of the next frame in the file
   std::uint64_t entry_position_ = 0;
-  std::vector<std::byte> buffer_;  // file bytes from buffer_position_
-  std::uint64_t buffer_position_ = 0;
-  std::size_t buffer_used_ = 0;
   Entry entry_;
   JournalDamage damage_;
 };

@@ -22,4 +22,14 @@ std::optional<std::uint64_t> parse_segment_name(std::string_view name) {
   return sequence;
 }
 
+Result<std::vector<std::uint64_t>> list_segments(FileSystem& fs, const std::string& directory) {
+  const auto names = fs.list(directory);
+  if (!names.ok()) return names.status();
+  std::vector<std::uint64_t> firsts;
+  for (const std::string& name : *names) {
+    if (const auto first = parse_segment_name(name)) firsts.push_back(*first);
+  }
+  return firsts;
+}
+
 }  // namespace xased
