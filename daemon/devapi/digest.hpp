@@ -1,5 +1,5 @@
-// SHA-256 and random bytes, as the dev API needs them: in lowercase hex. The one file of this folder
-// that uses OpenSSL. Safe from any thread.
+// SHA-256 and random bytes, as the dev API needs them: in lowercase hex. The one file of this
+// folder that uses OpenSSL. Safe from any thread.
 #pragma once
 
 #include <cstddef>

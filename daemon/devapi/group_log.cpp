@@ -47,8 +47,8 @@ Result<std::string> read_at(int file, std::uint64_t offset, std::size_t size,
   return bytes;
 }
 
-// Calls `on_line` with every line of the file and, last, with what follows the last newline if there
-// is anything. Stops where it returns false.
+// Calls `on_line` with every line of the file and, last, with what follows the last newline if
+// there is anything. Stops where it returns false.
 using Visit = std::function<bool(std::uint64_t offset, std::string_view line, bool is_terminated)>;
 
 Status visit_lines(int file, std::uint64_t from, std::uint64_t size, const Visit& on_line) {
@@ -106,9 +106,10 @@ Status GroupLog::lock_directory(const std::string& dir) {
   if (::flock(lock_file_, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return os_status("lock " + dir, errno);
     const Result<std::string> holder = read_at(lock_file_, 0, 20, kLockName);
-    return {Code::kExists, dir + " is in use by another dev API" +
-                               (holder.ok() && !holder->empty() ? " (process " + *holder + ")" : "") +
-                               ": stop it, or choose another directory"};
+    return {Code::kExists,
+            dir + " is in use by another dev API" +
+                (holder.ok() && !holder->empty() ? " (process " + *holder + ")" : "") +
+                ": stop it, or choose another directory"};
   }
   const std::string pid = std::to_string(::getpid());
   if (::ftruncate(lock_file_, 0) != 0) return os_status("write " + dir + "/" + kLockName, errno);
@@ -163,7 +164,8 @@ Status GroupLog::recover(const OnLine& on_line) {
 
 Status GroupLog::cut_torn_tail(std::uint64_t from, std::uint64_t size) {
   const std::string name = "torn-" + std::to_string(from);
-  const int aside = ::openat(directory_, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int aside =
+      ::openat(directory_, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (aside < 0) return os_status("create " + dir_ + "/" + name, errno);
   Status status;
   for (std::uint64_t at = from; status.ok() && at < size;) {

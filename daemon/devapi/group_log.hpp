@@ -16,12 +16,13 @@ namespace xased::devapi {
 
 // `records.jsonl` in a directory that one process at a time may hold (flock on `lock`).
 //
-// Threads: append, wait_durable, read and the counters from any thread. One thread of its own writes:
-// whatever has gathered while the last sync ran goes out with one write and one fdatasync.
+// Threads: append, wait_durable, read and the counters from any thread. One thread of its own
+// writes: whatever has gathered while the last sync ran goes out with one write and one fdatasync.
 //
-// Durability: a line is in the queue after append(), and survives power loss once wait_durable() has
-// returned OK for its end. A failed write or sync is never tried again, since nobody knows then what
-// the file holds: every later call fails, until the process starts anew and reads what is there.
+// Durability: a line is in the queue after append(), and survives power loss once wait_durable()
+// has returned OK for its end. A failed write or sync is never tried again, since nobody knows then
+// what the file holds: every later call fails, until the process starts anew and reads what is
+// there.
 class GroupLog {
  public:
   static constexpr std::size_t kLineBytesMax = std::size_t{64} << 20U;
@@ -30,9 +31,10 @@ class GroupLog {
   // the line is damaged; any other error ends the opening.
   using OnLine = std::function<Status(std::uint64_t offset, std::string_view line)>;
 
-  // Makes the directory if need be. A torn tail (an unfinished last write: no newline, or bytes that
-  // were never written, and no whole line behind it) is moved to `torn-<offset>` and cut. Damage
-  // anywhere else is kCorrupt and nothing is changed. kExists if another process holds the directory.
+  // Makes the directory if need be. A torn tail (an unfinished last write: no newline, or bytes
+  // that were never written, and no whole line behind it) is moved to `torn-<offset>` and cut.
+  // Damage anywhere else is kCorrupt and nothing is changed. kExists if another process holds the
+  // directory.
   static Result<std::unique_ptr<GroupLog>> open(const std::string& dir, const OnLine& on_line);
 
   GroupLog(const GroupLog&) = delete;

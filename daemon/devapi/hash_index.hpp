@@ -1,4 +1,5 @@
-// A compact multimap from 64-bit hashes to 32-bit numbers: 12 bytes a slot, at most two thirds full.
+// A compact multimap from 64-bit hashes to 32-bit numbers: 12 bytes a slot, at most two thirds
+// full.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +8,8 @@
 
 namespace xased::devapi {
 
-// Linear probing; nothing is ever removed. The caller's hashes must not be an attacker's choice. Not
-// safe for concurrent use: its owner locks.
+// Linear probing; nothing is ever removed. The caller's hashes must not be an attacker's choice.
+// Not safe for concurrent use: its owner locks.
 class HashIndex {
  public:
   void add(std::uint64_t hash, std::uint32_t number) {

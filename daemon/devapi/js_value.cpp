@@ -26,7 +26,8 @@ std::optional<std::uint32_t> array_index(std::string_view key) {
 }
 
 // UTF-16 code unit order on UTF-8 text. It differs from byte order in one case: a supplementary
-// character (lead byte F0 and up) is a pair of surrogates, which sort below U+E000..U+FFFF (EE, EF).
+// character (lead byte F0 and up) is a pair of surrogates, which sort below U+E000..U+FFFF (EE,
+// EF).
 bool utf16_less(std::string_view a, std::string_view b) {
   const auto [at, bt] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
   if (bt == b.end()) return false;
@@ -256,11 +257,21 @@ void append_json_string(std::string_view text, std::string& out) {
     } else {
       out.push_back('\\');
       switch (c) {
-        case '\b': out.push_back('b'); break;
-        case '\f': out.push_back('f'); break;
-        case '\n': out.push_back('n'); break;
-        case '\r': out.push_back('r'); break;
-        case '\t': out.push_back('t'); break;
+        case '\b':
+          out.push_back('b');
+          break;
+        case '\f':
+          out.push_back('f');
+          break;
+        case '\n':
+          out.push_back('n');
+          break;
+        case '\r':
+          out.push_back('r');
+          break;
+        case '\t':
+          out.push_back('t');
+          break;
         default:
           out.append("u00");
           out.push_back(kDigits[byte >> 4U]);
@@ -275,10 +286,9 @@ std::string number_text(double value) {
   if (!std::isfinite(value)) return "null";
   if (value == 0) return "0";  // also for -0
   std::array<char, 32> buffer{};
-  const auto end =
-      std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::fabs(value),
-                    std::chars_format::scientific)
-          .ptr;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::fabs(value),
+                                 std::chars_format::scientific)
+                       .ptr;
   // "d.ddde±xx" into the digits and n, where the value is 0.digits * 10^n.
   const std::string_view shortest(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
   const std::size_t e = shortest.find('e');

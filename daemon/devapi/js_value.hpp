@@ -28,6 +28,8 @@ class JsValue {
   explicit JsValue(bool value) : value_(value) {}
   explicit JsValue(double value) : value_(value) {}
   explicit JsValue(std::string value) : value_(std::move(value)) {}
+  // Without this, text in quotes would become a boolean.
+  explicit JsValue(const char* value) : value_(std::string(value)) {}
   explicit JsValue(Array value) : value_(std::move(value)) {}
   explicit JsValue(Object value);
 

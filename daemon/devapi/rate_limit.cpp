@@ -12,14 +12,15 @@ RateLimit::Verdict RateLimit::take(const std::string& tenant, std::int64_t now_u
     std::erase_if(windows_,
                   [&](const auto& item) { return item.second.ends_unix_ms <= now_unix_ms; });
     if (windows_.size() >= kKeysMax) {
-      return {.allowed = false, .reset_unix_ms = now_unix_ms + kWindowMs,
+      return {.allowed = false,
+              .reset_unix_ms = now_unix_ms + kWindowMs,
               .retry_after_s = kWindowMs / 1000};
     }
   }
   Window& window = windows_[tenant];
   // A clock set back by more than a window must not lock a key out for longer than a window.
-  const bool is_over = window.ends_unix_ms <= now_unix_ms ||
-                       window.ends_unix_ms - now_unix_ms > kWindowMs;
+  const bool is_over =
+      window.ends_unix_ms <= now_unix_ms || window.ends_unix_ms - now_unix_ms > kWindowMs;
   if (is_over) window = {.ends_unix_ms = now_unix_ms + kWindowMs, .taken = 0};
   Verdict verdict{.allowed = window.taken < limit_, .reset_unix_ms = window.ends_unix_ms};
   if (verdict.allowed) {

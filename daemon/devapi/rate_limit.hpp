@@ -9,9 +9,10 @@
 
 namespace xased::devapi {
 
-// A window of one hour opens with a key's first record and takes `limit` records; the next one opens
-// with the first record after it has ended. A window is forgotten when it ends, so memory is bounded
-// by the keys of one hour, and those by kKeysMax. Safe from any thread; held by no one else.
+// A window of one hour opens with a key's first record and takes `limit` records; the next one
+// opens with the first record after it has ended. A window is forgotten when it ends, so memory is
+// bounded by the keys of one hour, and those by kKeysMax. Safe from any thread; held by no one
+// else.
 class RateLimit {
  public:
   static constexpr std::chrono::hours kWindow{1};
@@ -19,9 +20,9 @@ class RateLimit {
 
   struct Verdict {
     bool allowed = false;
-    std::uint64_t remaining = 0;       // after this record
-    std::int64_t reset_unix_ms = 0;    // when the window ends
-    std::int64_t retry_after_s = 0;    // rounded up, at least 1; only where !allowed
+    std::uint64_t remaining = 0;     // after this record
+    std::int64_t reset_unix_ms = 0;  // when the window ends
+    std::int64_t retry_after_s = 0;  // rounded up, at least 1; only where !allowed
   };
 
   // 0 is no limit: everything is allowed and nothing is counted.

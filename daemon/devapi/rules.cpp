@@ -47,20 +47,28 @@ constexpr std::array kActions = {"REVIEW_REQUESTED", "APPROVED", "REJECTED", "OV
 
 const char* type_text(Type type) {
   switch (type) {
-    case Type::kString: return "string";
-    case Type::kNumber: return "number";
-    case Type::kBoolean: return "boolean";
-    case Type::kObject: return "object";
+    case Type::kString:
+      return "string";
+    case Type::kNumber:
+      return "number";
+    case Type::kBoolean:
+      return "boolean";
+    case Type::kObject:
+      return "object";
   }
   return "";
 }
 
 bool is_of(const JsValue& value, Type type) {
   switch (type) {
-    case Type::kString: return value.string() != nullptr;
-    case Type::kNumber: return value.number() != nullptr;
-    case Type::kBoolean: return value.boolean() != nullptr;
-    case Type::kObject: return value.object() != nullptr;
+    case Type::kString:
+      return value.string() != nullptr;
+    case Type::kNumber:
+      return value.number() != nullptr;
+    case Type::kBoolean:
+      return value.boolean() != nullptr;
+    case Type::kObject:
+      return value.object() != nullptr;
   }
   return false;
 }

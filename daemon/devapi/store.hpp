@@ -58,11 +58,12 @@ class Store {
   struct Outcome {
     enum class Kind { kCreated, kReplayed, kOverQuota };
     Kind kind = Kind::kCreated;
-    StoredRecord record;            // empty when over quota
-    std::uint64_t usage = 0;        // the tenant's records
+    StoredRecord record;      // empty when over quota
+    std::uint64_t usage = 0;  // the tenant's records
   };
 
-  // Returns once the record is durable. Two submissions with one key at the same time make one record.
+  // Returns once the record is durable. Two submissions with one key at the same time make one
+  // record.
   Result<Outcome> submit(Submission submission);
 
   // The record that a key of a tenant made within the last 24 hours; waits for it to be durable.
@@ -72,7 +73,7 @@ class Store {
   struct Found {
     // kCorrupt: the record was there, and its bytes are no longer what was written.
     Result<StoredRecord> record = Status(Code::kNotFound, "");
-    std::uint64_t number = 0;  // from 1, in the order of the log
+    std::uint64_t number = 0;         // from 1, in the order of the log
     std::string next_transaction_id;  // of the same tenant; "" if there is none yet
     std::vector<StoredIntervention> interventions;
   };
@@ -83,7 +84,8 @@ class Store {
   Result<StoredIntervention> intervene(const std::string& transaction_id, const std::string& tenant,
                                        std::string body);
 
-  // Up to `limit` durable records after number `after`, at most bytes_max in all (but one at least).
+  // Up to `limit` durable records after number `after`, at most bytes_max in all (but one at
+  // least).
   Result<std::vector<std::pair<std::uint64_t, StoredRecord>>> list(std::uint64_t after,
                                                                    std::size_t limit,
                                                                    std::size_t bytes_max);
@@ -122,8 +124,8 @@ class Store {
   Status on_line(std::uint64_t offset, std::string_view text);
   // Under mutex_: takes the record into the index.
   void index(const StoredRecord& record, Place place, bool remember_key);
-  Result<std::optional<Place>> reserve(StoredRecord& record, const std::vector<std::uint32_t>& known,
-                                       Outcome& outcome);
+  Result<std::optional<Place>> reserve(StoredRecord& record,
+                                       const std::vector<std::uint32_t>& known, Outcome& outcome);
   std::vector<std::uint32_t> numbers_of_key(std::uint64_t hash) const;
   std::uint64_t key_hash(std::string_view tenant, std::string_view idempotency_key) const;
   std::optional<std::uint32_t> number_of(std::string_view transaction_id) const;
