@@ -116,8 +116,8 @@ struct ControlOptions {
 // Owns the socket and its threads. start() and stop() belong to one thread.
 class ControlServer {
  public:
-  // Serves RUN_DIR/stats.sock, which is replaced at once where it exists: the caller holds the lock
-  // of the state directory, so whoever made it is gone. `run_dir` may be of any length.
+  // Serves RUN_DIR/stats.sock. What a dead daemon left there is replaced in one step; kExists, with
+  // the pid, where a living one answers. `run_dir` must exist and may be of any length.
   static Result<std::unique_ptr<ControlServer>> start(const std::string& run_dir,
                                                       const ControlOptions& options,
                                                       ControlHooks hooks);

@@ -45,14 +45,16 @@ struct Snapshot {
   std::uint64_t journaled = 0;
   std::uint64_t durable = 0;
   std::uint64_t delivered = 0;
-  std::uint64_t dead_letter = 0;  // set aside now
-  std::uint64_t undelivered = 0;  // journaled, neither delivered nor set aside
+  std::uint64_t dead_letter = 0;        // set aside now
+  std::uint64_t dead_letter_total = 0;  // set aside ever: never falls
+  std::uint64_t undelivered = 0;        // journaled, neither delivered nor set aside
   std::uint64_t rejected = 0;
   std::uint64_t replayed = 0;
   std::uint64_t possible_duplicates = 0;
   std::uint64_t gaps = 0;
-  std::uint64_t missing = 0;  // records that the gaps say were never taken
-  std::uint64_t refused = 0;  // refused because a ring was full, by rings that exist now
+  std::uint64_t missing = 0;        // records that the gaps say were never taken
+  std::uint64_t refused = 0;        // refused because a ring was full, by rings that exist now
+  std::uint64_t refused_total = 0;  // the same, ever, gone rings included: never falls
 
   // The ledger.
   std::string log_id;  // hex
