@@ -1,0 +1,153 @@
+// A ring from its producer's side: the hot path.
+#pragma once
+
+#include <xase/xase.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "client/src/clock.hpp"
+#include "client/src/failure.hpp"
+#include "client/src/ring_file.hpp"
+#include "client/src/validate.hpp"
+#include "proto/record.hpp"
+#include "proto/ring_writer.hpp"
+
+namespace xase::client {
+
+class Shared;
+
+// Encodes a valid record; encoded_bytes(record) bytes.
+inline void encode(const xase_record_fields& record, std::byte* to) noexcept {
+  proto::RecordFields fields;
+  if (record.has_confidence != 0) {
+    fields.flags |= proto::kRecordHasConfidence;
+    fields.confidence = record.confidence;
+  }
+  if (record.has_processing_time != 0) {
+    fields.flags |= proto::kRecordHasProcessingTime;
+    fields.processing_time_ms = record.processing_time_ms;
+  }
+  if (record.store_payload != XASE_STORE_DEFAULT) {
+    fields.flags |= proto::kRecordHasStorePayload;
+    if (record.store_payload == XASE_STORE_YES) fields.flags |= proto::kRecordStorePayload;
+  }
+  for (std::size_t i = 0; i < proto::kSpans; ++i) {
+    const xase_text& text = record.*kTexts[i];
+    fields.spans[i] = {text.data, text.size};
+  }
+  proto::encode_record(fields, to);
+}
+
+// Between enter() and leave() one thread, its owner, writes. Owners change by hand-over under
+// Shared's lock. The object lives as long as Shared; its file may be replaced.
+class alignas(128) Ring {
+ public:
+  enum class Entry : std::uint8_t { kOpen, kClosed, kReentered, kReplace };
+
+  explicit Ring(Shared& shared) noexcept;
+
+  // kOpen: the file is there until leave(). kReplace: likewise, but the file is not to be written.
+  // Otherwise leave() must not be called.
+  Entry enter() noexcept {
+    // Only a signal handler can find its own thread inside.
+    if (busy_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+      return Entry::kReentered;
+    busy_.store(1, std::memory_order_relaxed);
+    // Shared::close() stores gate_, then has the kernel fence every thread (membarrier), then looks
+    // at busy_: with that, keeping the compiler's order is enough here.
+    if (needs_fence_) [[unlikely]] {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    } else {
+      std::atomic_signal_fence(std::memory_order_seq_cst);
+    }
+    const std::uint32_t gate = gate_.load(std::memory_order_acquire);
+    if (gate == kGateClosed) [[unlikely]] {
+      leave();
+      return Entry::kClosed;
+    }
+    if (gate != kGateOpen || daemon_->condemned.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+      return Entry::kReplace;
+    }
+    return Entry::kOpen;
+  }
+
+  void leave() noexcept { busy_.store(0, std::memory_order_release); }
+
+  // Room for a record of `bytes` in one piece, or null and why in `code`. May wait, and may replace
+  // the file.
+  std::byte* reserve(std::size_t bytes, ErrorCode& code) noexcept {
+    if (!writer_.fits(bytes)) [[unlikely]] {
+      code = refuse_too_large();
+      return nullptr;
+    }
+    std::byte* to = writer_.reserve(bytes);
+    if (to == nullptr) [[unlikely]]
+      to = make_room(bytes, code);
+    return to;
+  }
+
+  // Commits what was written to the reserved room.
+  void commit(std::size_t bytes, std::uint16_t extra_flags) noexcept {
+    const std::uint64_t sequence = sequence_.load(std::memory_order_relaxed) + 1;
+    const proto::RingFrameHeader header{static_cast<std::uint32_t>(bytes),
+                                        proto::kRingFrameRecord,
+                                        static_cast<std::uint16_t>(frame_flags_ | extra_flags),
+                                        sequence,
+                                        refused_.load(std::memory_order_relaxed),
+                                        coarse_wall_ns()};
+    producer_->committed_sequence.store(sequence, std::memory_order_relaxed);
+    writer_.commit(header);
+    // For flush() and stats() of other threads, who do not trust the mapped word.
+    sequence_.store(sequence, std::memory_order_release);
+    if (writer_.position() >= look_at_) [[unlikely]]
+      look();
+  }
+
+  std::uint64_t next_sequence() const noexcept {
+    return sequence_.load(std::memory_order_relaxed) + 1;
+  }
+  Shared& shared() const noexcept { return shared_; }
+  // For the owner while inside, and for others under Shared's lock.
+  const std::shared_ptr<RingFile>& file() const noexcept { return file_; }
+
+ private:
+  friend class Shared;
+
+  static constexpr std::uint32_t kGateOpen = 0;
+  static constexpr std::uint32_t kGateStale = 1;  // the file lost its name: make another
+  static constexpr std::uint32_t kGateClosed = 2;
+
+  // Under Shared's lock, by the owner or before there is one.
+  void adopt(std::shared_ptr<RingFile> file) noexcept;
+
+  std::byte* make_room(std::size_t bytes, ErrorCode& code) noexcept;
+  std::byte* wait_for_room(std::size_t bytes) noexcept;
+  bool replace_if_gone() noexcept;
+  ErrorCode refuse_too_large() noexcept;
+  void count_refusal() noexcept;
+  void look() noexcept;
+
+  proto::RingWriter writer_;
+  proto::RingProducerWords* producer_ = nullptr;
+  proto::RingDaemonWords* daemon_ = nullptr;
+  // Position at which to see whether a quarter is in use: the doorbell's business.
+  std::uint64_t look_at_ = 0;
+  std::atomic<std::uint64_t> sequence_{0};
+  std::atomic<std::uint64_t> refused_{0};
+  std::atomic<std::uint32_t> busy_{0};
+  std::atomic<std::uint32_t> gate_{kGateOpen};
+  std::uint16_t frame_flags_ = 0;
+  const bool needs_fence_;
+
+  // Not touched on the hot path.
+  std::uint64_t full_sequence_ = 0;  // next_sequence() of the last refusal that rang the bell
+  std::int64_t next_place_check_ns_ = 0;
+  Shared& shared_;
+  std::shared_ptr<RingFile> file_;
+  Ring* next_ = nullptr;
+  Ring* next_free_ = nullptr;
+};
+
+}  // namespace xase::client
