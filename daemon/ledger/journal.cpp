@@ -1,0 +1,201 @@
+#include "daemon/ledger/journal.hpp"
+
+#include <algorithm>
+#include <cassert>
+
+#include "daemon/ledger/segment_names.hpp"
+
+namespace xased {
+
+using xase::proto::Bytes;
+using xase::proto::kCommitMarkBytes;
+using xase::proto::kSegmentHeaderBytes;
+
+Journal::Journal(FileSystem& fs, const Clock& clock, JournalOptions options, Positions& positions,
+                 SegmentPreparer& preparer, SyncStage& sync)
+    : fs_(fs),
+      clock_(clock),
+      options_(std::move(options)),
+      positions_(positions),
+      preparer_(preparer),
+      sync_(sync) {}
+
+void Journal::open(JournalTail tail, std::uint64_t durable_sequence) {
+  segments_ = std::move(tail.segments);
+  file_ = std::move(tail.file);
+  position_ = tail.position;
+  written_.last_sequence = durable_sequence;
+  mark_sequence_ = durable_sequence;
+  mark_position_ = position_;
+  request_next_segment();
+}
+
+Status Journal::create(const ChainState& chain) {
+  if (Status status = preparer_.make_now(); !status.ok()) return status;
+  if (Status status = start_segment(chain, 0, {}); !status.ok()) return status;
+  written_ = chain;
+  request_next_segment();
+  return {};
+}
+
+bool Journal::has_room(std::size_t bytes, bool is_record) const {
+  // A mark may still come in front of the batch, and one behind the last.
+  const std::uint64_t used = position_ + batch_.size() + bytes + 2 * kCommitMarkBytes;
+  // A frame larger than a segment gets one of its own.
+  const bool is_empty = position_ == kSegmentHeaderBytes && batch_.empty();
+  if (used > options_.segment_bytes) return is_empty;
+  if (!is_record || preparer_.ready()) return true;
+  return used + std::min(options_.reserve_bytes, options_.segment_bytes / 4) <=
+         options_.segment_bytes;
+}
+
+void Journal::request_next_segment() {
+  if (!at_max_bytes()) preparer_.request();
+}
+
+// Turns the prepared file into the segment that goes on after `chain`, holding `frames`.
+Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Bytes frames) {
+  assert(preparer_.ready());
+  const std::shared_ptr<File> file = preparer_.take();
+  xase::proto::SegmentHeader header;
+  header.log_id = chain.log_id;
+  header.first_sequence = chain.last_sequence + 1;
+  header.previous = chain.head;
+  header.created_wall_ns = clock_.wall_ns();
+  header.totals = chain.totals;
+  header.flags = flags;
+  std::vector<std::byte> page(kSegmentHeaderBytes);
+  xase::proto::encode_segment_header(header, page.data());
+  if (Status status = file->write_at(page, 0); !status.ok()) return status;
+  if (!frames.empty()) {
+    if (Status status = file->write_at(frames, kSegmentHeaderBytes); !status.ok()) return status;
+  }
+  if (Status status = file->sync_data(); !status.ok()) return status;
+  const std::string path = options_.directory + "/" + segment_name(header.first_sequence);
+  if (Status status = fs_.rename(preparer_.path(), path); !status.ok()) return status;
+  if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  file_ = file;
+  position_ = kSegmentHeaderBytes + frames.size();
+  segments_.push_back(header.first_sequence);
+  mark_sequence_ = 0;
+  return {};
+}
+
+Status Journal::rotate(const ChainState& chain) {
+  assert(batch_.empty());
+  if (Status status = start_segment(chain, 0, {}); !status.ok()) return status;
+  request_next_segment();
+  return {};
+}
+
+// The mark that is due; from then on none is.
+std::vector<std::byte> Journal::encode_mark() {
+  std::vector<std::byte> frame(kCommitMarkBytes);
+  xase::proto::encode_commit_mark(mark_sequence_, mark_position_, frame.data());
+  mark_sequence_ = 0;
+  return frame;
+}
+
+// A full queue means that the sync stage is far behind, or stands still after a failure: settle()
+// tries again.
+void Journal::submit() { submitted_ = sync_.submit(file_, written_.last_sequence); }
+
+Status Journal::write(const ChainState& chain) {
+  if (batch_.empty()) return {};
+  if (mark_sequence_ != 0) {
+    const std::vector<std::byte> mark = encode_mark();
+    batch_.insert(batch_.end(), mark.begin(), mark.end());
+  }
+  if (Status status = file_->write_at(batch_, position_); !status.ok()) return status;
+  position_ += batch_.size();
+  unsynced_bytes_ += batch_.size();
+  Chunk chunk{std::move(batch_), written_, chain.last_sequence, segments_.back(), position_};
+  batch_.clear();
+  if (!spare_buffers_.empty()) {
+    batch_ = std::move(spare_buffers_.back());
+    spare_buffers_.pop_back();
+  }
+  unsynced_.push_back(std::move(chunk));
+  written_ = chain;
+  positions_.journaled.store(chain.last_sequence, std::memory_order_release);
+  submit();
+  return {};
+}
+
+Status Journal::settle(bool mark) {
+  constexpr std::size_t kSpareBuffersMax = 4;
+  constexpr std::size_t kSpareBytesMax = std::size_t{4} << 20;
+  const std::uint64_t durable = positions_.durable.load(std::memory_order_acquire);
+  while (!unsynced_.empty() && unsynced_.front().last_sequence <= durable) {
+    Chunk& chunk = unsynced_.front();
+    if (chunk.segment_first == segments_.back()) {
+      mark_sequence_ = chunk.last_sequence;
+      mark_position_ = chunk.end_position;
+    }
+    unsynced_bytes_ -= chunk.frames.size();
+    if (spare_buffers_.size() < kSpareBuffersMax && chunk.frames.capacity() <= kSpareBytesMax) {
+      chunk.frames.clear();
+      spare_buffers_.push_back(std::move(chunk.frames));
+    }
+    unsynced_.pop_front();
+  }
+  if (!submitted_) submit();
+  if (!mark || mark_sequence_ == 0 || !batch_.empty()) return {};
+  if (position_ + kCommitMarkBytes > options_.segment_bytes) return {};
+  // Written for the next recovery alone: it needs no sync and no place in memory.
+  const std::vector<std::byte> frame = encode_mark();
+  if (Status status = file_->write_at(frame, position_); !status.ok()) return status;
+  position_ += frame.size();
+  return {};
+}
+
+Status Journal::rewrite_unsynced() {
+  if (unsynced_.empty()) {
+    sync_.resume(written_.last_sequence);
+    return {};
+  }
+  const ChainState before = unsynced_.front().before;
+  std::vector<std::byte> frames;
+  for (const Chunk& chunk : unsynced_) {
+    Bytes left = chunk.frames;
+    while (!left.empty()) {
+      const auto result = xase::proto::decode_frame(left);
+      assert(result.fault == xase::proto::FrameFault::kNone);
+      // Marks speak of positions in the file that failed.
+      if (!result.frame.is_commit_mark()) {
+        frames.insert(frames.end(), left.begin(),
+                      left.begin() + static_cast<std::ptrdiff_t>(result.frame.bytes));
+      }
+      left = left.subspan(result.frame.bytes);
+    }
+  }
+  if (!preparer_.ready()) {
+    // The sync stage stands still while failed, so its half-made file is ours to finish.
+    if (Status status = preparer_.make_now(); !status.ok()) return status;
+  }
+  // Segments that hold nothing but what is rewritten go: one of them may be the failed file itself,
+  // which the rename then replaces. Until the rename they stay, so that a crash in between finds
+  // what was written; after it their entries are all in the new one.
+  std::vector<std::uint64_t> superseded;
+  while (!segments_.empty() && segments_.back() > before.last_sequence) {
+    superseded.push_back(segments_.back());
+    segments_.pop_back();
+  }
+  if (Status status = start_segment(before, xase::proto::kSegmentContinues, frames); !status.ok()) {
+    segments_.insert(segments_.end(), superseded.rbegin(), superseded.rend());
+    return status;
+  }
+  for (const std::uint64_t first : superseded) {
+    if (first == segments_.back()) continue;
+    if (Status status = fs_.remove(options_.directory + "/" + segment_name(first)); !status.ok()) {
+      return status;
+    }
+  }
+  unsynced_.clear();
+  unsynced_bytes_ = 0;
+  request_next_segment();
+  sync_.resume(written_.last_sequence);
+  return {};
+}
+
+}  // namespace xased

@@ -1,0 +1,110 @@
+// Writes the journal: batches of frames into segments.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/ledger/chain.hpp"
+#include "daemon/ledger/positions.hpp"
+#include "daemon/ledger/segment_preparer.hpp"
+#include "daemon/ledger/sync_stage.hpp"
+#include "daemon/platform/clock.hpp"
+#include "daemon/platform/file_system.hpp"
+
+namespace xased {
+
+struct JournalOptions {
+  std::string directory;  // STATE_DIR/journal
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;
+  std::uint64_t max_bytes = std::uint64_t{16} << 30;
+  // Room at the end of a segment that only receipts and other entries about records may use while
+  // there is no next one.
+  std::uint64_t reserve_bytes = std::uint64_t{8} << 20;
+};
+
+// Where writing goes on.
+struct JournalTail {
+  std::vector<std::uint64_t> segments;  // first sequences, ascending
+  std::shared_ptr<File> file;           // the last of them
+  std::uint64_t position = 0;           // behind its last frame
+};
+
+// Owned by intake's thread.
+class Journal {
+ public:
+  Journal(FileSystem& fs, const Clock& clock, JournalOptions options, Positions& positions,
+          SegmentPreparer& preparer, SyncStage& sync);
+
+  // Goes on at `tail`, with everything up to `durable_sequence` durable.
+  void open(JournalTail tail, std::uint64_t durable_sequence);
+  // Makes the first segment of a new ledger; synced when it returns.
+  Status create(const ChainState& chain);
+
+  // Whether a frame of `bytes` may join the batch: it fits the segment and, for a record, leaves
+  // the reserve alone or has a next segment behind it.
+  bool has_room(std::size_t bytes, bool is_record) const;
+  // Whether rotate() can go on: a next segment is ready.
+  bool can_rotate() const { return preparer_.ready(); }
+  // Asks for the next segment unless the journal has reached its largest size.
+  void request_next_segment();
+  // Starts a new segment; the batch must have been written. On failure nothing changed that a later
+  // call would trip over.
+  Status rotate(const ChainState& chain);
+
+  // The batch: frames are appended by the caller through Chain.
+  std::vector<std::byte>& batch() { return batch_; }
+  bool batch_is_empty() const { return batch_.empty(); }
+  // Writes the batch, whose last entry is `chain.last_sequence`, and hands it to the sync stage. On
+  // failure the batch stays, and the same call may be made again.
+  Status write(const ChainState& chain);
+  // Lets go of what has become durable, and writes the mark that says so where none follows it yet
+  // and `mark` asks for one.
+  Status settle(bool mark);
+  // After the sync stage failed: writes everything since the last good sync into a new segment,
+  // synced when it returns. The second failure in a row is for the caller to act on.
+  Status rewrite_unsynced();
+
+  // Written and not yet durable, in memory: bounded by the caller, who stops taking records.
+  std::uint64_t unsynced_bytes() const { return unsynced_bytes_; }
+  std::uint64_t bytes() const { return segments_.size() * options_.segment_bytes; }
+  std::size_t segment_count() const { return segments_.size(); }
+  std::uint64_t segment_first() const { return segments_.empty() ? 0 : segments_.back(); }
+  // True: the largest size keeps the next segment from being made.
+  bool at_max_bytes() const { return bytes() + options_.segment_bytes > options_.max_bytes; }
+
+ private:
+  struct Chunk {
+    std::vector<std::byte> frames;
+    ChainState before;  // the chain before its first entry
+    std::uint64_t last_sequence = 0;
+    std::uint64_t segment_first = 0;
+    std::uint64_t end_position = 0;
+  };
+  Status start_segment(const ChainState& chain, std::uint32_t flags, xase::proto::Bytes frames);
+  std::vector<std::byte> encode_mark();
+  void submit();
+
+  FileSystem& fs_;
+  const Clock& clock_;
+  const JournalOptions options_;
+  Positions& positions_;
+  SegmentPreparer& preparer_;
+  SyncStage& sync_;
+  std::vector<std::uint64_t> segments_;
+  std::shared_ptr<File> file_;
+  std::uint64_t position_ = 0;
+  std::vector<std::byte> batch_;
+  ChainState written_;  // the chain at the end of what was written
+  std::deque<Chunk> unsynced_;
+  std::uint64_t unsynced_bytes_ = 0;
+  bool submitted_ = true;  // the sync stage knows of all that was written
+  // What the next mark would say; zero: it has been said.
+  std::uint64_t mark_sequence_ = 0;
+  std::uint64_t mark_position_ = 0;
+  std::vector<std::vector<std::byte>> spare_buffers_;
+};
+
+}  // namespace xased

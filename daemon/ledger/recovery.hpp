@@ -1,0 +1,48 @@
+// Finds out, at start, where the ledger ends and what became of it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "daemon/ledger/chain.hpp"
+#include "daemon/ledger/journal.hpp"
+#include "daemon/ledger/journal_reader.hpp"
+#include "daemon/platform/file_system.hpp"
+
+namespace xased {
+
+// What the ledger knows of a ring.
+struct RingHistory {
+  std::uint64_t last_ring_sequence = 0;    // journaled
+  std::uint64_t last_record_sequence = 0;  // ledger sequence of that record
+  std::uint64_t refused_accounted = 0;
+};
+
+struct Recovery {
+  bool is_new = false;  // there is no ledger yet; nothing below is set
+  ChainState chain;
+  JournalTail tail;
+  // Of each ring that had records before the last segment or in it. Rings that are gone may be
+  // among them.
+  std::map<xase::proto::Id, RingHistory> rings;
+  // Entries that can no longer be read, in the part that was read: from the last segment that
+  // starts with all its producers.
+  std::vector<JournalDamage> damage;
+  // Bytes behind the last commit that were no whole entry: cut off, and kept in a file.
+  std::uint64_t torn_bytes = 0;
+  std::string torn_saved_as;
+  // Files in the journal's directory that are no part of this ledger: moved away.
+  std::vector<std::string> set_aside;
+  // Sequence up to which a clean end was found; 0 where the last run did not end cleanly.
+  bool was_clean = false;
+};
+
+// Reads the end of the journal in `state_dir` and makes it fit to go on: the torn tail is set aside
+// and cut, damage is named and left where it is, and what will be trusted is synced. Never removes
+// an entry that can be read. Errors: kUnsupported for a newer version's ledger; what the file
+// system says.
+Result<Recovery> recover_ledger(FileSystem& fs, const std::string& state_dir);
+
+}  // namespace xased
