@@ -1,0 +1,1 @@
+#include "daemon/delivery/delivery_stage.hpp"
