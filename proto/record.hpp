@@ -21,6 +21,8 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "proto/bytes.hpp"
 
@@ -77,24 +79,68 @@ inline std::size_t encoded_bytes(const RecordFields& fields) noexcept {
   return total;
 }
 
-// Writes encoded_bytes(fields) bytes to `to`. The caller has checked that they fit and are at most
-// kRecordBytesMax.
-inline void encode_record(const RecordFields& fields, std::byte* to) noexcept {
-  store(to, kRecordVersion);
-  store(to + 2, fields.flags);
-  store(to + 4, std::uint32_t{0});
-  store(to + 8, fields.confidence);
-  store(to + 16, fields.processing_time_ms);
-  std::byte* length = to + kRecordSpanTableOffset;
-  std::byte* out = to + kRecordHeaderBytes;
-  for (const std::string_view& span : fields.spans) {
-    store(length, static_cast<std::uint32_t>(span.size()));
-    length += sizeof(std::uint32_t);
-    // An absent span may have no address, and memcpy from none is undefined even for no bytes.
-    if (!span.empty()) std::memcpy(out, span.data(), span.size());
-    out += span.size();
+namespace detail {
+
+// Most spans are a few bytes long: two overlapping moves instead of a call.
+inline void copy_span(std::string_view span, std::byte* to) noexcept {
+  const char* from = span.data();
+  const std::size_t size = span.size();
+  const auto ends = [&]<std::size_t kBytes>(std::integral_constant<std::size_t, kBytes>) {
+    std::array<char, kBytes> first;
+    std::array<char, kBytes> last;
+    std::memcpy(first.data(), from, kBytes);
+    std::memcpy(last.data(), from + size - kBytes, kBytes);
+    std::memcpy(to, first.data(), kBytes);
+    std::memcpy(to + size - kBytes, last.data(), kBytes);
+  };
+  if (size > 32) {
+    std::memcpy(to, from, size);
+  } else if (size >= 16) {
+    ends(std::integral_constant<std::size_t, 16>());
+  } else if (size >= 8) {
+    ends(std::integral_constant<std::size_t, 8>());
+  } else if (size >= 4) {
+    ends(std::integral_constant<std::size_t, 4>());
+  } else if (size != 0) {
+    // An absent span may have no address, and is not touched.
+    to[0] = static_cast<std::byte>(from[0]);
+    to[size / 2] = static_cast<std::byte>(from[size / 2]);
+    to[size - 1] = static_cast<std::byte>(from[size - 1]);
   }
-  store(length, std::uint32_t{0});
+}
+
+}  // namespace detail
+
+// Writes a record whose spans `span_at(i)` returns (a constant expression for each i), for callers
+// that hold them in a structure of their own. The caller has checked that they fit and are at most
+// kRecordBytesMax.
+template <class SpanAt>
+[[gnu::always_inline]] inline void encode_record(std::uint16_t flags, double confidence,
+                                                 double processing_time_ms, SpanAt span_at,
+                                                 std::byte* to) noexcept {
+  store(to, kRecordVersion);
+  store(to + 2, flags);
+  store(to + 4, std::uint32_t{0});
+  store(to + 8, confidence);
+  store(to + 16, processing_time_ms);
+  std::byte* out = to + kRecordHeaderBytes;
+  const auto put = [&](std::size_t i, std::string_view span) {
+    store(to + kRecordSpanTableOffset + 4 * i, static_cast<std::uint32_t>(span.size()));
+    detail::copy_span(span, out);
+    out += span.size();
+  };
+  [&]<std::size_t... kI>(std::index_sequence<kI...>) {
+    (put(kI, span_at(std::integral_constant<std::size_t, kI>())), ...);
+  }
+  (std::make_index_sequence<kSpans>());
+  store(to + kRecordSpanTableOffset + 4 * kSpans, std::uint32_t{0});
+}
+
+// Writes encoded_bytes(fields) bytes to `to`, likewise.
+inline void encode_record(const RecordFields& fields, std::byte* to) noexcept {
+  encode_record(
+      fields.flags, fields.confidence, fields.processing_time_ms,
+      [&](auto i) { return fields.spans[i]; }, to);
 }
 
 // The fields of an encoded record: views into `bytes`, which must be private memory that no other

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "client/src/clock.hpp"
 #include "client/src/failure.hpp"
@@ -18,26 +19,24 @@ namespace xase::client {
 
 class Shared;
 
+// By xase_store_payload.
+inline constexpr std::uint16_t kStoreFlags[] = {
+    0, proto::kRecordHasStorePayload | proto::kRecordStorePayload, proto::kRecordHasStorePayload};
+
 // Encodes a valid record; encoded_bytes(record) bytes.
 inline void encode(const xase_record_fields& record, std::byte* to) noexcept {
-  proto::RecordFields fields;
-  if (record.has_confidence != 0) {
-    fields.flags |= proto::kRecordHasConfidence;
-    fields.confidence = record.confidence;
-  }
-  if (record.has_processing_time != 0) {
-    fields.flags |= proto::kRecordHasProcessingTime;
-    fields.processing_time_ms = record.processing_time_ms;
-  }
-  if (record.store_payload != XASE_STORE_DEFAULT) {
-    fields.flags |= proto::kRecordHasStorePayload;
-    if (record.store_payload == XASE_STORE_YES) fields.flags |= proto::kRecordStorePayload;
-  }
-  for (std::size_t i = 0; i < proto::kSpans; ++i) {
-    const xase_text& text = record.*kTexts[i];
-    fields.spans[i] = {text.data, text.size};
-  }
-  proto::encode_record(fields, to);
+  const bool has_confidence = record.has_confidence != 0;
+  const bool has_time = record.has_processing_time != 0;
+  std::uint16_t flags = kStoreFlags[record.store_payload];
+  if (has_confidence) flags |= proto::kRecordHasConfidence;
+  if (has_time) flags |= proto::kRecordHasProcessingTime;
+  proto::encode_record(
+      flags, has_confidence ? record.confidence : 0.0, has_time ? record.processing_time_ms : 0.0,
+      [&](auto i) {
+        const xase_text& text = record.*kTexts[i];
+        return std::string_view(text.data, text.size);
+      },
+      to);
 }
 
 // Between enter() and leave() one thread, its owner, writes. Owners change by hand-over under

@@ -31,9 +31,6 @@ constexpr auto kKeyCharacters = [] {
   return set;
 }();
 
-// The sizes are all below this, so that their sum cannot overflow.
-constexpr std::size_t kTextBytesMax = proto::kRecordBytesMax;
-
 }  // namespace
 
 // A UUID v4 is made of the same characters and has 36 of them: one rule holds both.
@@ -47,20 +44,23 @@ bool is_idempotency_key(xase_text key) noexcept {
 }
 
 proto::ErrorCode validate(const xase_record_fields& record) noexcept {
-  bool large = false;
+  // Sizes or-ed together tell whether one is far too large, and then the sum cannot overflow.
+  std::size_t any_size = 0;
   bool nowhere = false;
-  for (const auto field : kTexts) {
-    const xase_text& text = record.*field;
-    large |= text.size > kTextBytesMax;
-    nowhere |= text.data == nullptr && text.size != 0;
+  [&]<std::size_t... kI>(std::index_sequence<kI...>) {
+    ((any_size |= (record.*kTexts[kI]).size,
+      nowhere |= (record.*kTexts[kI]).data == nullptr && (record.*kTexts[kI]).size != 0),
+     ...);
   }
+  (std::make_index_sequence<proto::kSpans>());
   if (nowhere) [[unlikely]] {
     return fail(ErrorCode::kInvalidArgument, "a text has a size but no address");
   }
   if (record.policy.size == 0) [[unlikely]] {
     return fail(ErrorCode::kMissingPolicy, "policy is required");
   }
-  if (large || encoded_bytes(record) > proto::kRecordBytesMax) [[unlikely]] {
+  if (any_size > 2 * proto::kRecordBytesMax || encoded_bytes(record) > proto::kRecordBytesMax)
+      [[unlikely]] {
     return fail(ErrorCode::kRecordTooLarge, "a record is at most 16 MiB");
   }
   if (!looks_like_object(record.input)) [[unlikely]] {

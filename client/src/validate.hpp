@@ -4,6 +4,7 @@
 #include <xase/xase.h>
 
 #include <cstddef>
+#include <utility>
 
 #include "proto/error_code.hpp"
 #include "proto/record.hpp"
@@ -36,9 +37,10 @@ bool is_idempotency_key(xase_text key) noexcept;
 
 // Bytes of the record when encoded. The record is valid: nothing overflows.
 inline std::size_t encoded_bytes(const xase_record_fields& record) noexcept {
-  std::size_t total = proto::kRecordHeaderBytes;
-  for (const auto text : kTexts) total += (record.*text).size;
-  return total;
+  return [&]<std::size_t... kI>(std::index_sequence<kI...>) {
+    return (proto::kRecordHeaderBytes + ... + (record.*kTexts[kI]).size);
+  }
+  (std::make_index_sequence<proto::kSpans>());
 }
 
 }  // namespace xase::client
