@@ -29,7 +29,6 @@ enum class RingFault : std::uint32_t {
   kBadSequence = 7,
   kBadRefusedCount = 8,
   kTruncated = 9,
-  kBadRecord = 10,
 };
 
 constexpr std::string_view ring_fault_name(RingFault fault) noexcept {
@@ -54,8 +53,6 @@ constexpr std::string_view ring_fault_name(RingFault fault) noexcept {
       return "bad_refused_count";
     case RingFault::kTruncated:
       return "truncated";
-    case RingFault::kBadRecord:
-      return "bad_record";
   }
   return "unknown";
 }

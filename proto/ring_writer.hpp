@@ -22,15 +22,16 @@ class RingWriter {
  public:
   RingWriter() = default;
   // `committed` is ours to write, `released` the other side's. `start` is where writing goes on: 0
-  // for a new ring.
+  // for a new ring; `released_start` what the other side had released then.
   RingWriter(std::byte* area, std::uint64_t capacity_bytes, std::atomic<std::uint64_t>* committed,
-             const std::atomic<std::uint64_t>* released, std::uint64_t start = 0) noexcept
+             const std::atomic<std::uint64_t>* released, std::uint64_t start = 0,
+             std::uint64_t released_start = 0) noexcept
       : area_(area),
         capacity_(capacity_bytes),
         committed_(committed),
         released_(released),
         position_(start),
-        cached_released_(start) {}
+        cached_released_(released_start) {}
 
   bool fits(std::uint64_t payload_bytes) const noexcept {
     return payload_bytes <= ring_payload_bytes_max(capacity_);

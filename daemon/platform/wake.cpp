@@ -23,14 +23,22 @@ void futex_wake_all(const std::atomic<std::uint32_t>& word) {
 }
 
 void Wake::ring() {
-  count_.fetch_add(1, std::memory_order_seq_cst);
-  if (sleepers_.load(std::memory_order_seq_cst) != 0) futex_wake_all(count_);
+  count()->fetch_add(1, std::memory_order_seq_cst);
+  if (sleepers()->load(std::memory_order_seq_cst) != 0) futex_wake_all(*count());
 }
 
 void Wake::wait(std::uint32_t ticket, std::chrono::nanoseconds timeout) {
-  sleepers_.fetch_add(1, std::memory_order_seq_cst);
-  if (count_.load(std::memory_order_seq_cst) == ticket) futex_wait(count_, ticket, timeout);
-  sleepers_.fetch_sub(1, std::memory_order_seq_cst);
+  std::atomic<std::uint32_t>& count = *this->count();
+  std::atomic<std::uint32_t>& sleepers = *this->sleepers();
+  sleepers.store(1, std::memory_order_seq_cst);
+  if (count.load(std::memory_order_seq_cst) == ticket) futex_wait(count, ticket, timeout);
+  sleepers.store(0, std::memory_order_seq_cst);
+}
+
+void Wake::use_words(std::atomic<std::uint32_t>* count, std::atomic<std::uint32_t>* sleepers) {
+  sleepers->store(0, std::memory_order_seq_cst);
+  sleepers_at_.store(sleepers, std::memory_order_release);
+  count_at_.store(count, std::memory_order_release);
 }
 
 }  // namespace xased
