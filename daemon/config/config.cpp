@@ -15,7 +15,7 @@
 namespace xased {
 namespace {
 
-constexpr std::size_t kFileBytesMax = 1024 * 1024;
+constexpr std::size_t kFileBytesMax = kMiB;
 constexpr std::size_t kErrorsMax = 50;
 constexpr char kKeyVariable[] = "XASE_API_KEY";
 
@@ -268,9 +268,9 @@ class Loader {
     using Kind = ApiKeySource::Kind;
     const std::optional<std::string>& file = config_.api.key_file;
     const ConfigOrigin origin = config_.provenance.find("api.key_file")->second.origin;
-    if (file && (origin == ConfigOrigin::kFlag || origin == ConfigOrigin::kEnvironment)) {
-      config_.api.key_source = {Kind::kFile, *file};
-    } else if (variable(kKeyVariable) != nullptr) {
+    const bool above_variable =
+        origin == ConfigOrigin::kFlag || origin == ConfigOrigin::kEnvironment;
+    if (variable(kKeyVariable) != nullptr && !(file && above_variable)) {
       config_.api.key_source = {Kind::kEnvironment, kKeyVariable};
     } else if (file) {
       config_.api.key_source = {Kind::kFile, *file};

@@ -53,7 +53,7 @@ ConfigSource process_config_source() {
 }
 
 std::string default_run_dir(const Getenv& getenv, const HostFacts& host) {
-  const std::string wanted = absolute_variable(getenv, "XASE_RUN_DIR");
+  std::string wanted = absolute_variable(getenv, "XASE_RUN_DIR");
   if (!wanted.empty()) return wanted;
   if (host.run_dir_exists || host.root) return kSystemRunDir;
   const std::string user = absolute_variable(getenv, "XDG_RUNTIME_DIR");

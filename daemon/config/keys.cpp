@@ -50,7 +50,7 @@ constexpr std::array kKeys{
     ConfigKey{"ring.bytes", Type::kBytes, "4MiB", 64 * kKiB, kGiB, true, "",
               "size that clients are asked to use for a new ring",
               +[](Config& c) -> std::uint64_t& { return c.ring.bytes; }},
-    ConfigKey{"ring.rings_max", Type::kCount, "16384", 1, 1024 * 1024, false, "",
+    ConfigKey{"ring.rings_max", Type::kCount, "16384", 1, 1048576, false, "",
               "most rings served at once",
               +[](Config& c) -> std::uint32_t& { return c.ring.rings_max; }},
 

@@ -198,7 +198,7 @@ TEST_F(ConfigErrors, SurviveFilesThatAreNoConfiguration) {
   EXPECT_FALSE(load(std::string("\0\xff\xfe", 3)).ok());
   EXPECT_FALSE(load(std::string(2000, '[')).ok());
   EXPECT_FALSE(load("a = " + std::string(100000, '[')).ok());
-  const auto large = load(std::string(2 * 1024 * 1024, '#'));
+  const auto large = load(std::string(2 * kMiB, '#'));
   ASSERT_FALSE(large.ok());
   EXPECT_NE(large.status().message().find("larger than 1048576 bytes"), std::string::npos);
 }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -34,6 +33,14 @@ std::vector<json> objects_of(const std::vector<std::string>& lines) {
   return objects;
 }
 
+// The time stands at a fixed place; any digit in it becomes a nine.
+std::string digits_as_nines(std::string line, std::size_t begin, std::size_t size) {
+  for (std::size_t i = begin; i < begin + size && i < line.size(); i++) {
+    if (line[i] >= '0' && line[i] <= '9') line[i] = '9';
+  }
+  return line;
+}
+
 class Log : public ::testing::Test {
  protected:
   void SetUp() override { init_log(LogLevel::kInfo, LogFormat::kJson, "xased"); }
@@ -52,12 +59,10 @@ TEST_F(Log, WritesOneJsonObjectALine) {
     log_error("journal", "cannot sync");
   });
   ASSERT_EQ(lines.size(), 2U);
-  EXPECT_TRUE(
-      std::regex_match(lines[0], std::regex(R"(\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",)"
-                                            R"("level":"info","stage":"delivery","msg":"paused",)"
-                                            R"("reason":"UNAUTHORIZED","status":401,)"
-                                            R"("left":9223372036854775808,"probe":true\})")))
-      << lines[0];
+  EXPECT_EQ(digits_as_nines(lines[0], 9, 24),
+            R"({"time":"9999-99-99T99:99:99.999Z","level":"info","stage":"delivery",)"
+            R"("msg":"paused","reason":"UNAUTHORIZED","status":401,)"
+            R"("left":9223372036854775808,"probe":true})");
   const auto objects = objects_of(lines);
   EXPECT_EQ(objects[1]["level"], "error");
   EXPECT_EQ(objects[1]["msg"], "cannot sync");
@@ -109,11 +114,9 @@ TEST_F(Log, WritesTextForPeople) {
              {{"reason", "UNAUTHORIZED"}, {"status", 401}, {"hint", "two words"}, {"none", ""}});
   });
   ASSERT_EQ(lines.size(), 1U);
-  EXPECT_TRUE(std::regex_match(
-      lines[0], std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warn  xased delivery: )"
-                           R"(paused: the API refuses the key reason=UNAUTHORIZED status=401 )"
-                           R"(hint="two words" none="")")))
-      << lines[0];
+  EXPECT_EQ(digits_as_nines(lines[0], 0, 24),
+            "9999-99-99T99:99:99.999Z warn  xased delivery: paused: the API refuses the key "
+            R"(reason=UNAUTHORIZED status=401 hint="two words" none="")");
 }
 
 TEST_F(Log, LetsNoControlSequenceThroughToATerminal) {
@@ -139,6 +142,7 @@ TEST_F(Log, IsJsonWhereStderrIsNoTerminal) {
 TEST_F(Log, TakesLinesFromManyThreadsWhileItIsSetUpAnew) {
   const auto lines = lines_of([] {
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; t++) {
       threads.emplace_back([] {
         for (int i = 0; i < 100; i++) log_info("s", "m", {{"i", i}});
