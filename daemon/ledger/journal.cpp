@@ -20,12 +20,12 @@ Journal::Journal(FileSystem& fs, const Clock& clock, JournalOptions options, Pos
       preparer_(preparer),
       sync_(sync) {}
 
-void Journal::open(JournalTail tail, std::uint64_t durable_sequence) {
+void Journal::open(JournalTail tail, const ChainState& chain) {
   segments_ = std::move(tail.segments);
   file_ = std::move(tail.file);
   position_ = tail.position;
-  written_.last_sequence = durable_sequence;
-  mark_sequence_ = durable_sequence;
+  written_ = chain;
+  mark_sequence_ = chain.last_sequence;
   mark_position_ = position_;
   request_next_segment();
 }
@@ -51,6 +51,17 @@ bool Journal::has_room(std::size_t bytes, bool is_record) const {
 
 void Journal::request_next_segment() {
   if (!at_max_bytes()) preparer_.request();
+}
+
+Status Journal::prepare_now() { return at_max_bytes() ? why_no_segment() : preparer_.make_now(); }
+
+Status Journal::why_no_segment() const {
+  if (at_max_bytes()) {
+    return {Code::kNoSpace, "the journal has reached max_bytes (" +
+                                std::to_string(options_.max_bytes) +
+                                "); it goes on when delivered segments may be removed"};
+  }
+  return preparer_.failed() ? preparer_.failure() : Status();
 }
 
 // Turns the prepared file into the segment that goes on after `chain`, holding `frames`.

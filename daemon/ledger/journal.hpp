@@ -38,8 +38,8 @@ class Journal {
   Journal(FileSystem& fs, const Clock& clock, JournalOptions options, Positions& positions,
           SegmentPreparer& preparer, SyncStage& sync);
 
-  // Goes on at `tail`, with everything up to `durable_sequence` durable.
-  void open(JournalTail tail, std::uint64_t durable_sequence);
+  // Goes on at `tail`, where the chain stands at `chain`, all of it durable.
+  void open(JournalTail tail, const ChainState& chain);
   // Makes the first segment of a new ledger; synced when it returns.
   Status create(const ChainState& chain);
 
@@ -50,6 +50,10 @@ class Journal {
   bool can_rotate() const { return preparer_.ready(); }
   // Asks for the next segment unless the journal has reached its largest size.
   void request_next_segment();
+  // Makes the next segment in this thread. Only before the sync stage runs.
+  Status prepare_now();
+  // Why there is no next segment; ok: it is being made.
+  Status why_no_segment() const;
   // Starts a new segment; the batch must have been written. On failure nothing changed that a later
   // call would trip over.
   Status rotate(const ChainState& chain);

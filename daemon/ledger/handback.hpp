@@ -1,0 +1,43 @@
+// What delivery hands to intake, which alone writes to the ledger.
+#pragma once
+
+#include <boost/lockfree/spsc_queue.hpp>
+#include <cstdint>
+#include <string>
+
+#include "proto/entry_body.hpp"
+#include "proto/leaf.hpp"
+
+namespace xased {
+
+struct Handback {
+  enum class Kind : std::uint8_t {
+    kReceipt,         // becomes a RECEIPT entry
+    kDeadLetter,      // becomes a DEAD_LETTER entry, also where an operator asks for another try
+    kJournalDamaged,  // becomes a GAP entry: entries `first` to `last` can no longer be read
+    // No entry: this record and every one before it in the ledger is delivered or set aside,
+    // durably. In the ledger's order, so that a producer can be told "all up to here".
+    kSettled,
+  };
+  Kind kind = Kind::kSettled;
+  // The record's, from its leaf.
+  xase::proto::Id ring_id{};
+  std::uint64_t ring_sequence = 0;
+  std::uint32_t uid = xase::proto::kNoUid;
+  std::uint32_t pid = 0;
+  // kReceipt and kDeadLetter. `body.answer` is not set: the text is `text`.
+  xase::proto::ReceiptBody body{};
+  // The answer's body or, for kJournalDamaged, what is wrong.
+  std::string text;
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+
+  bool becomes_entry() const { return kind != Kind::kSettled; }
+};
+
+inline constexpr std::size_t kHandbacksMax = 1024;
+// Delivery pushes, intake pops. Where it is full, delivery waits: nothing is dropped.
+using HandbackQueue =
+    boost::lockfree::spsc_queue<Handback, boost::lockfree::capacity<kHandbacksMax>>;
+
+}  // namespace xased
