@@ -158,7 +158,7 @@ Status GroupLog::recover(const OnLine& on_line) {
   }
   // Lines read back may never have been synced by the process that wrote them.
   if (::fdatasync(file_) != 0) return os_status("sync " + dir_ + "/" + kLogName, errno);
-  end_ = durable_end_ = good_end;
+  end_ = writing_end_ = durable_end_ = good_end;
   return {};
 }
 
@@ -219,7 +219,8 @@ Result<std::uint64_t> GroupLog::append(std::string_view line) {
 
 Status GroupLog::wait_durable(std::uint64_t end) {
   std::unique_lock lock(mutex_);
-  durable_.wait(lock, [&] { return durable_end_ >= end || !failure_.ok(); });
+  const std::uint64_t batch = end <= writing_end_ ? batch_ : batch_ + 1;
+  durable_.at(batch % 2).wait(lock, [&] { return durable_end_ >= end || !failure_.ok(); });
   return durable_end_ >= end ? Status() : failure_;
 }
 
@@ -245,6 +246,7 @@ void GroupLog::write_queued() {
   std::string batch;
   for (;;) {
     std::uint64_t offset = 0;
+    std::uint64_t number = 0;
     {
       std::unique_lock lock(mutex_);
       queued_.wait(lock, [&] { return !queue_.empty() || stopping_; });
@@ -252,6 +254,8 @@ void GroupLog::write_queued() {
       batch.clear();
       batch.swap(queue_);
       offset = durable_end_;
+      writing_end_ = offset + batch.size();
+      number = ++batch_;
     }
     const Status status = write_and_sync(batch, offset);
     {
@@ -263,8 +267,11 @@ void GroupLog::write_queued() {
         failure_ = status;
       }
     }
-    durable_.notify_all();
-    if (!status.ok()) return;
+    durable_.at(number % 2).notify_all();
+    if (!status.ok()) {
+      durable_.at((number + 1) % 2).notify_all();
+      return;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 // An append-only file of lines, each durable before its writer goes on, many for one sync.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -68,11 +69,15 @@ class GroupLog {
   std::uint64_t torn_bytes_cut_ = 0;
 
   mutable std::mutex mutex_;
-  std::condition_variable queued_;   // there is something to write, or it is time to stop
-  std::condition_variable durable_;  // durable_end_ or failure_ has changed
+  std::condition_variable queued_;  // there is something to write, or it is time to stop
+  // A batch is durable, or the log has failed. Batches take turns, so that the end of one does not
+  // wake those who wait for the next.
+  std::array<std::condition_variable, 2> durable_;
   // All under mutex_.
   std::string queue_;
   std::uint64_t end_ = 0;
+  std::uint64_t batch_ = 0;        // the number of the batch that is being written, or was last
+  std::uint64_t writing_end_ = 0;  // where it ends
   std::uint64_t durable_end_ = 0;
   std::uint64_t syncs_ = 0;
   Status failure_;

@@ -61,9 +61,16 @@ ssize_t HttpStream::read(char* data, std::size_t size) {
   if (in_read_ == in_.size()) {
     // A client that waits for "100 Continue" sends nothing until it has it.
     if (!flush()) return -1;
-    if (poll_for(POLLIN, read_timeout_) != Event::kReady) return -1;
     in_.resize(kReadBytes);
-    const ssize_t count = ::recv(socket_, in_.data(), in_.size(), 0);
+    ssize_t count = 0;
+    for (;;) {
+      count = ::recv(socket_, in_.data(), in_.size(), MSG_DONTWAIT);
+      if (count >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) break;
+      if (poll_for(POLLIN, read_timeout_) == Event::kReady) continue;
+      in_.clear();
+      in_read_ = 0;
+      return -1;
+    }
     in_.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
     in_read_ = 0;
     if (count <= 0) return count;
