@@ -13,20 +13,20 @@
 namespace xased {
 
 struct DevApiOptions {
-  std::string dir;  // made if need be; one dev API at a time may hold it
+  std::string dir{};  // made if need be; one dev API at a time may hold it
   std::string host = "127.0.0.1";
   int port = 0;                              // 0: any that is free
-  std::string api_key;                       // "" = any well-formed key; else only this one
+  std::string api_key{};                     // "" = any well-formed key; else only this one
   std::uint64_t rate_limit_per_hour = 1000;  // records an hour and key; 0 = no limit
   std::uint64_t quota = 0;   // records a key may ever have (402 beyond); 0 = no limit
   bool forget_keys = false;  // forget every idempotency key at start, as the service does
-  std::string faults;        // a JSON object (README.md); "" = none
+  std::string faults{};      // a JSON object (README.md); "" = none
   // In front of "/xase/receipt/…" in receipts; "" = http://host:port.
-  std::string public_url;
+  std::string public_url{};
   std::size_t body_bytes_max = std::size_t{8} << 20U;
   std::size_t connections_max = 1024;
   // The wall clock in epoch milliseconds; empty = the system's. Called from any thread.
-  std::function<std::int64_t()> now_unix_ms;
+  std::function<std::int64_t()> now_unix_ms{};
 };
 
 // Serves on threads of its own from start() until stop() or destruction.
