@@ -84,6 +84,7 @@ class AttachedRing {
 
   // Marks of the stage that owns this.
   bool has_producer_entry = false;  // in the current segment
+  bool is_resumed = true;           // nothing was taken since it was attached
   bool check_owner = true;          // it may be gone
   std::uint64_t settled_sequence = 0;
 

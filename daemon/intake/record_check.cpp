@@ -93,6 +93,11 @@ bool is_idempotency_key(std::string_view key) {
          });
 }
 
+bool RecordCheck::is_json_object(std::string_view text) {
+  simdjson::dom::object object;
+  return parser_->dom.parse(text.data(), text.size()).get_object().get(object) == simdjson::SUCCESS;
+}
+
 RecordVerdict RecordCheck::check(const RecordFields& fields) {
   if (RecordVerdict verdict = check_texts(fields); !verdict.ok()) return verdict;
   if (RecordVerdict verdict = check_numbers(fields); !verdict.ok()) return verdict;

@@ -35,6 +35,8 @@ class RecordCheck {
   // `fields` are views into memory that nobody else changes, with kJsonPaddingBytes readable
   // behind.
   RecordVerdict check(const xase::proto::RecordFields& fields);
+  // Whether `text` is one JSON object within the same limits; no padding needed.
+  bool is_json_object(std::string_view text);
 
  private:
   struct Parser;
