@@ -16,6 +16,8 @@
 namespace xased {
 namespace {
 
+std::atomic<std::uint64_t> errors_logged{0};
+
 struct Output {
   std::shared_ptr<spdlog::logger> logger;
   bool json = false;
@@ -175,8 +177,11 @@ void init_log(LogLevel level, LogFormat format, std::string_view program) {
 // Relaxed: a level is a filter, and nothing is published through it.
 bool log_enabled(LogLevel level) { return level >= g_level.load(std::memory_order_relaxed); }
 
+std::uint64_t logged_errors() { return errors_logged.load(std::memory_order_relaxed); }
+
 void write_log(LogLevel level, std::string_view stage, std::string_view message,
                std::span<const LogField> fields) {
+  if (level == LogLevel::kError) errors_logged.fetch_add(1, std::memory_order_relaxed);
   if (!log_enabled(level)) return;
   const std::shared_ptr<const Output> output = current_output();
   const std::string line = output->json ? json_line(level, stage, message, fields)

@@ -63,6 +63,9 @@ using LogFields = std::initializer_list<LogField>;
 // level is info and the format kAuto. `program` is only shown in text, in front of the stage.
 void init_log(LogLevel level, LogFormat format, std::string_view program);
 
+// How many lines of level error were written since the process began. Any thread.
+std::uint64_t logged_errors();
+
 // For callers that would do work only to build fields.
 bool log_enabled(LogLevel level);
 

@@ -32,8 +32,8 @@ AttachedRing* IntakeStage::find(const Id& id) {
   return found == rings_.end() ? nullptr : found->second.get();
 }
 
-bool IntakeStage::look_for_rings() {
-  auto changes = folder_.poll(false);
+bool IntakeStage::look_for_rings(bool list) {
+  auto changes = folder_.poll(list);
   if (!changes.ok()) {
     log_.log(LogLevel::kWarn, "folder", "cannot look for rings",
              {{"error", changes.status().message()}}, nanoseconds(clock_.boot_ns()));

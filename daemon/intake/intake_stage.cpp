@@ -63,16 +63,19 @@ IntakeStage::IntakeStage(IntakeOptions options, const Peers& peers, Ledger& ledg
 nanoseconds IntakeStage::step() {
   counters_.steps.fetch_add(1, std::memory_order_relaxed);
   if (failed()) return kSleepMax;
+  const std::uint64_t scans_asked = scans_asked_.load(std::memory_order_acquire);
+  const bool scan = scans_asked != scans_done_.load(std::memory_order_relaxed);
   bool worked = repair_after_failed_sync();
   worked = acknowledge_durable() || worked;
   worked = take_handbacks() || worked;
-  worked = look_for_rings() || worked;
+  worked = look_for_rings(scan) || worked;
   worked = drain_rings() || worked;
   write_batch();
   retire_rings();
-  if (worked) {
+  if (worked || scan) {
     for (auto& [id, ring] : rings_) ring->notify();
     publish_view();
+    scans_done_.store(scans_asked, std::memory_order_release);
   }
   publish_rings();
   return pause(worked);
@@ -271,6 +274,18 @@ void IntakeStage::publish_rings() {
   log_.flush(nanoseconds(now));
   const std::scoped_lock lock(rings_mutex_);
   rings_view_.swap(views);
+}
+
+bool IntakeStage::scan(nanoseconds timeout) {
+  constexpr nanoseconds kLookEvery = std::chrono::milliseconds(1);
+  const std::uint64_t mine = scans_asked_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  const std::int64_t end = clock_.boot_ns() + timeout.count();
+  own_wake_.ring();
+  while (scans_done_.load(std::memory_order_acquire) < mine) {
+    if (clock_.boot_ns() >= end) return false;
+    std::this_thread::sleep_for(kLookEvery);
+  }
+  return true;
 }
 
 std::vector<RingView> IntakeStage::rings() const {

@@ -69,6 +69,10 @@ class IntakeStage {
   // a few syncs.
   void finish();
 
+  // Any thread. Returns once every ring that is in the folder now is attached and counted; false:
+  // not within `timeout`.
+  bool scan(std::chrono::nanoseconds timeout);
+
   const IntakeCounters& counters() const { return counters_; }
   std::vector<RingView> rings() const;
   // Not ok: the ledger can no longer be written, and the daemon must end. Rings hold what is in
@@ -101,7 +105,7 @@ class IntakeStage {
   bool repair_after_failed_sync();
   bool acknowledge_durable();
   bool take_handbacks();
-  bool look_for_rings();
+  bool look_for_rings(bool list);
   bool drain_rings();
   void write_batch();
   void publish_view();
@@ -150,6 +154,9 @@ class IntakeStage {
   IntakeCounters counters_;
   std::atomic<int> stop_{kTaking};
   std::atomic<bool> failed_{false};
+  // scan() asks, step() answers.
+  std::atomic<std::uint64_t> scans_asked_{0};
+  std::atomic<std::uint64_t> scans_done_{0};
   std::vector<AttachedRing*> touched_;  // taken from since the last write
   // Boot clock at which taking ends though producers go on; 0: not asked to stop.
   std::int64_t take_until_boot_ns_ = 0;

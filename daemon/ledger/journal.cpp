@@ -92,9 +92,9 @@ Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Byte
   return {};
 }
 
-Status Journal::rotate(const ChainState& chain) {
+Status Journal::rotate(const ChainState& chain, std::uint32_t flags) {
   assert(batch_.empty());
-  if (Status status = start_segment(chain, 0, {}); !status.ok()) return status;
+  if (Status status = start_segment(chain, flags, {}); !status.ok()) return status;
   request_next_segment();
   return {};
 }

@@ -56,7 +56,7 @@ class Journal {
   Status why_no_segment() const;
   // Starts a new segment; the batch must have been written. On failure nothing changed that a later
   // call would trip over.
-  Status rotate(const ChainState& chain);
+  Status rotate(const ChainState& chain, std::uint32_t flags);
 
   // The batch: frames are appended by the caller through Chain.
   std::vector<std::byte>& batch() { return batch_; }

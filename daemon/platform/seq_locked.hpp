@@ -37,7 +37,7 @@ class SeqLocked {
       const std::uint64_t after = version_.load(std::memory_order_relaxed);
       if (before == after && before % 2 == 0) {
         T value;
-        std::memcpy(&value, words.data(), sizeof value);
+        std::memcpy(static_cast<void*>(&value), words.data(), sizeof value);
         return value;
       }
     }

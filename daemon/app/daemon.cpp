@@ -1,0 +1,232 @@
+#include "daemon/app/daemon.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <ctime>
+
+#include "daemon/app/run_dir.hpp"
+#include "daemon/app/version.hpp"
+#include "daemon/ledger/segment_names.hpp"
+#include "proto/run_dir.hpp"
+
+namespace xased {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using xase::proto::to_hex;
+
+namespace {
+
+constexpr milliseconds kPollInterval{5};
+// After the drain: for the answers that are under way.
+constexpr milliseconds kStopGrace{1000};
+
+std::string journal_directory(const Config& config) {
+  return config.state_dir + "/" + std::string(kJournalFolder);
+}
+
+DeliveryOptions delivery_options(const Config& config) {
+  DeliveryOptions options;
+  options.enabled = config.delivery.enabled;
+  options.base_url = config.api.base_url;
+  options.key_source = config.api.key_source;
+  options.getenv = [](const char* name) { return std::getenv(name); };
+  options.timeout = config.api.timeout;
+  options.connect_timeout = config.api.connect_timeout;
+  options.max_in_flight = config.api.max_in_flight;
+  options.ordered = config.api.ordered;
+  options.ca_file = config.api.ca_file.value_or("");
+  options.tls_insecure_skip_verify = config.api.tls_insecure_skip_verify;
+  options.backoff_min = config.delivery.backoff_min;
+  options.backoff_max = config.delivery.backoff_max;
+  options.probe_interval = config.delivery.probe_interval;
+  options.refusals_pause_after = config.delivery.refusals_pause_after;
+  options.key_memory = config.delivery.key_memory;
+  return options;
+}
+
+std::string describe_self(const Config& config) {
+  std::array<char, 32> time{};
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  (void)std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return "pid " + std::to_string(::getpid()) + ", run_dir " + config.run_dir + ", state_dir " +
+         config.state_dir + ", since " + time.data();
+}
+
+// The loop around a stage: a step, and a wait that any ring ends.
+template <class Stage>
+void run_stage(const std::stop_token& stop, Stage& stage, Wake& wake) {
+  while (!stop.stop_requested()) {
+    const std::uint32_t ticket = wake.ticket();
+    const nanoseconds wait = stage.step();
+    if (wait > nanoseconds(0)) wake.wait(ticket, wait);
+  }
+}
+
+void stop_thread(std::jthread& thread, Wake& wake) {
+  if (!thread.joinable()) return;
+  thread.request_stop();
+  wake.ring();
+  thread.join();
+}
+
+}  // namespace
+
+Daemon::Daemon(const Config& config)
+    : config_(config), started_wall_ns_(system_clock().wall_ns()) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config,
+                                              std::function<Status()> reload) {
+  std::unique_ptr<Daemon> daemon(new Daemon(config));
+  if (Status status = daemon->open_directories(); !status.ok()) return status;
+  if (Status status = daemon->open_ledger(); !status.ok()) return status;
+  if (Status status = daemon->start_stages(std::move(reload)); !status.ok()) return status;
+  return daemon;
+}
+
+Status Daemon::open_directories() {
+  FileSystem& fs = system_file_system();
+  constexpr unsigned kPrivate = 0700;
+  if (Status status = make_directories(config_.state_dir, kPrivate); !status.ok()) return status;
+  const std::string self = describe_self(config_);
+  auto state = DirectoryLock::take(fs, config_.state_dir + "/lock", self);
+  if (!state.ok()) return state.status();
+  state_lock_ = std::move(*state);
+  if (Status status = make_run_dir(config_.run_dir, config_.ring.bytes); !status.ok()) {
+    return status;
+  }
+  auto run = DirectoryLock::take(fs, config_.run_dir + "/xased.lock", self);
+  if (!run.ok()) return run.status();
+  run_lock_ = std::move(*run);
+  return make_directories(journal_directory(config_), kPrivate);
+}
+
+Status Daemon::open_ledger() {
+  const Clock& clock = system_clock();
+  FileSystem& fs = system_file_system();
+  LedgerOptions options;
+  options.state_dir = config_.state_dir;
+  options.origin = config_.ledger.origin;
+  options.version = kVersion;
+  options.journal.directory = journal_directory(config_);
+  options.journal.segment_bytes = config_.journal.segment_bytes;
+  options.journal.max_bytes = config_.journal.max_bytes;
+  options.journal.reserve_bytes = config_.journal.reserve_bytes;
+  preparer_ = std::make_unique<SegmentPreparer>(fs, options.journal.directory + "/next.tmp",
+                                                options.journal.segment_bytes);
+  sync_ = std::make_unique<SyncStage>(clock, positions_, *preparer_, sync_wake_, intake_wake_,
+                                      config_.journal.sync_interval);
+  Recovery recovery;
+  auto ledger =
+      Ledger::open(fs, clock, system_random(), options, positions_, *preparer_, *sync_, recovery);
+  if (!ledger.ok()) return ledger.status();
+  ledger_ = std::move(*ledger);
+  if (recovery.torn_bytes != 0) {
+    log_warn("ledger", "the last write was cut short; its bytes are set aside",
+             {{"bytes", recovery.torn_bytes}, {"saved_as", recovery.torn_saved_as}});
+  }
+  for (const JournalDamage& damage : recovery.damage) {
+    log_error("ledger", "entries can no longer be read",
+              {{"first", damage.first},
+               {"last", damage.last},
+               {"segment", damage.segment},
+               {"what", damage.what}});
+  }
+  for (const std::string& name : recovery.set_aside) {
+    log_error("ledger", "a file of another ledger is set aside", {{"file", name}});
+  }
+  log_info("ledger", recovery.is_new ? "a new ledger begins" : "ledger recovered",
+           {{"log_id", to_hex(ledger_->state().log_id)},
+            {"last_sequence", ledger_->state().last_sequence},
+            {"clean", recovery.is_new || recovery.was_clean}});
+
+  delivery_ = std::make_unique<DeliveryStage>(
+      DeliverySurroundings{fs, clock, system_random(), config_.state_dir, positions_, handbacks_,
+                           intake_wake_},
+      delivery_options(config_));
+  // Each ring costs a PRODUCER entry at the head of every segment: they must fit.
+  constexpr std::uint64_t kSegmentBytesPerRing = 8192;
+  IntakeOptions intake;
+  intake.run_dir = config_.run_dir;
+  intake.rings_max = std::min<std::uint64_t>(config_.ring.rings_max,
+                                             config_.journal.segment_bytes / kSegmentBytesPerRing);
+  intake_ = std::make_unique<IntakeStage>(
+      intake,
+      IntakeStage::Peers{clock, positions_, *sync_, handbacks_, intake_wake_, delivery_->wake()},
+      *ledger_, std::move(recovery.rings));
+  tap_ = std::make_unique<JournalTap>(fs, options.journal.directory, positions_);
+  return {};
+}
+
+Status Daemon::start_stages(std::function<Status()> reload) {
+  sync_thread_ =
+      std::jthread([this](const std::stop_token& stop) { run_stage(stop, *sync_, sync_wake_); });
+  intake_thread_ = std::jthread(
+      [this](const std::stop_token& stop) { run_stage(stop, *intake_, intake_wake_); });
+  if (Status status = delivery_->start(); !status.ok()) return status;
+  ControlOptions options;
+  options.mode = config_.control.socket_mode;
+  options.group = config_.control.socket_group;
+  auto control = ControlServer::start(config_.run_dir, options, control_hooks(std::move(reload)));
+  if (!control.ok()) return control.status();
+  control_ = std::move(*control);
+  return {};
+}
+
+Daemon::~Daemon() {
+  // Where start() failed half-way; after stop() none of this does anything.
+  if (control_ != nullptr) control_->stop();
+  if (delivery_ != nullptr) delivery_->stop(nanoseconds(0));
+  stop_thread(intake_thread_, intake_wake_);
+  stop_thread(sync_thread_, sync_wake_);
+}
+
+Config Daemon::config() const {
+  const std::scoped_lock lock(config_mutex_);
+  return config_;
+}
+
+void Daemon::reconfigure(const Config& config) {
+  delivery_->reconfigure(delivery_options(config));
+  sync_->set_interval(config.journal.sync_interval);
+  const std::scoped_lock lock(config_mutex_);
+  config_ = config;
+}
+
+bool Daemon::stop(const std::function<bool()>& cut_short) {
+  const Clock& clock = system_clock();
+  stopping_.store(true, std::memory_order_relaxed);
+  intake_->stop_taking();
+  intake_wake_.ring();
+  const auto wait_for = [&](const std::function<bool()>& done, nanoseconds timeout) {
+    const std::int64_t end = clock.boot_ns() + timeout.count();
+    while (!done() && !cut_short() && clock.boot_ns() < end) {
+      std::this_thread::sleep_for(kPollInterval);
+    }
+  };
+  wait_for([&] { return intake_->failed() || intake_->counters().drained.load(); },
+           std::chrono::seconds(5));
+  delivery_->begin_drain();
+  wait_for([&] { return intake_->failed() || delivery_->drained(); },
+           config().delivery.drain_timeout);
+  delivery_->stop(cut_short() ? nanoseconds(0) : nanoseconds(kStopGrace));
+  stop_thread(intake_thread_, intake_wake_);
+  intake_->finish();
+  stop_thread(sync_thread_, sync_wake_);
+  control_->stop();
+  return !intake_->failed();
+}
+
+bool Daemon::is_live() const {
+  return liveness_.check({intake_->counters().steps.load(std::memory_order_relaxed),
+                          sync_->counters().steps.load(std::memory_order_relaxed),
+                          delivery_->counters().steps.load(std::memory_order_relaxed)},
+                         system_clock().boot_ns());
+}
+
+}  // namespace xased

@@ -1,0 +1,84 @@
+// The daemon: its stages, the threads around them, and their order of start and stop.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "daemon/app/directory_lock.hpp"
+#include "daemon/app/liveness.hpp"
+#include "daemon/config/config.hpp"
+#include "daemon/control/control_server.hpp"
+#include "daemon/control/snapshot.hpp"
+#include "daemon/delivery/delivery_stage.hpp"
+#include "daemon/intake/intake_stage.hpp"
+#include "daemon/ledger/journal_tap.hpp"
+#include "daemon/ledger/ledger.hpp"
+#include "daemon/ledger/sync_stage.hpp"
+
+namespace xased {
+
+// Made, stopped and destroyed by the main thread.
+class Daemon {
+ public:
+  // Takes the directories, recovers the ledger and starts all stages: when it returns, records are
+  // taken. `reload` is what the control socket may ask for; it is called from another thread.
+  static Result<std::unique_ptr<Daemon>> start(const Config& config,
+                                               std::function<Status()> reload);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // Applies what a running daemon can change. Any thread; tells which keys need a restart.
+  void reconfigure(const Config& config);
+
+  // Stops taking, drains the rings, syncs, and delivers until the drain timeout or until
+  // `cut_short` says so, which is asked every few milliseconds. True: all went well.
+  bool stop(const std::function<bool()>& cut_short);
+
+  // Any thread.
+  Snapshot snapshot() const;
+  // All loops make progress.
+  bool is_live() const;
+  // The ledger can no longer be written: stop() and end.
+  bool has_failed() const { return intake_->failed(); }
+
+ private:
+  explicit Daemon(const Config& config);
+  Status open_directories();
+  Status open_ledger();
+  Status start_stages(std::function<Status()> reload);
+  ControlHooks control_hooks(std::function<Status()> reload);
+  Config config() const;
+
+  mutable std::mutex config_mutex_;  // guards config_; held for a copy
+  Config config_;
+  std::unique_ptr<DirectoryLock> state_lock_;
+  std::unique_ptr<DirectoryLock> run_lock_;
+
+  Positions positions_;
+  HandbackQueue handbacks_;
+  Wake intake_wake_;
+  Wake sync_wake_;
+  std::unique_ptr<SegmentPreparer> preparer_;
+  std::unique_ptr<SyncStage> sync_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<DeliveryStage> delivery_;
+  std::unique_ptr<IntakeStage> intake_;
+  std::unique_ptr<JournalTap> tap_;
+  mutable Liveness liveness_;
+  // Destroyed, and so joined, before what they use.
+  std::jthread sync_thread_;
+  std::jthread intake_thread_;
+  std::unique_ptr<ControlServer> control_;
+
+  std::int64_t started_wall_ns_ = 0;
+  std::atomic<bool> stopping_{false};
+};
+
+}  // namespace xased

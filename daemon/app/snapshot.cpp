@@ -1,0 +1,106 @@
+// What the daemon says of itself, gathered from the stages.
+#include <unistd.h>
+
+#include "daemon/app/daemon.hpp"
+#include "daemon/app/version.hpp"
+#include "proto/run_dir.hpp"
+
+namespace xased {
+
+using xase::proto::to_hex;
+
+namespace {
+
+constexpr double kNsPerSecond = 1e9;
+
+void add_ledger(const LedgerView& view, Snapshot& out) {
+  out.journaled = view.journaled_records;
+  out.committed = view.journaled_records + view.pending_records;
+  out.durable = view.durable_records;
+  out.delivered = view.delivered_records;
+  out.dead_letter = view.dead_letters;
+  const std::uint64_t settled = view.delivered_records + view.dead_letters + view.totals.rejected;
+  out.undelivered = view.journaled_records > settled ? view.journaled_records - settled : 0;
+  out.rejected = view.totals.rejected;
+  out.replayed = view.totals.replayed;
+  out.possible_duplicates = view.totals.possible_duplicates;
+  out.gaps = view.totals.gaps;
+  out.missing = view.totals.missing;
+  out.refused = view.refused;
+  out.log_id = to_hex(view.log_id);
+  out.last_sequence = view.last_sequence;
+  out.head = to_hex(view.head);
+  out.journal_bytes = view.journal_bytes;
+  out.segments = view.segments;
+  out.producers = view.producers;
+}
+
+void add_delivery(const DeliveryCounters& counters, const Clock& clock, Snapshot& out) {
+  const auto relaxed = std::memory_order_relaxed;
+  const PauseReason reason = counters.paused.load(relaxed);
+  if (reason != PauseReason::kNone) {
+    out.paused = pause_reason_name(reason);
+    out.paused_http_status = counters.paused_http_status.load(relaxed);
+    out.paused_since_wall_ns = counters.paused_since_wall_ns.load(relaxed);
+    const std::int64_t probe = counters.next_probe_boot_ns.load(relaxed) - clock.boot_ns();
+    out.next_probe_seconds = probe > 0 ? static_cast<double>(probe) / kNsPerSecond : 0;
+  }
+  out.in_flight = counters.in_flight.load(relaxed);
+  out.in_flight_max = counters.in_flight_max.load(relaxed);
+  out.attempts = counters.attempts.load(relaxed);
+  out.retries = counters.retries.load(relaxed);
+  out.answers_created = counters.answers_created.load(relaxed);
+  out.answers_replayed = counters.answers_replayed.load(relaxed);
+  out.answers_refused = counters.answers_refused.load(relaxed);
+  out.answers_limited = counters.answers_limited.load(relaxed);
+  out.answers_paused = counters.answers_paused.load(relaxed);
+  out.answers_failed = counters.answers_failed.load(relaxed);
+  out.no_answer = counters.no_answer.load(relaxed);
+  const std::int64_t oldest = counters.oldest_undelivered_wall_ns.load(relaxed);
+  if (oldest != 0 && clock.wall_ns() > oldest) {
+    out.oldest_undelivered_seconds = static_cast<double>(clock.wall_ns() - oldest) / kNsPerSecond;
+  }
+}
+
+}  // namespace
+
+Snapshot Daemon::snapshot() const {
+  Snapshot out;
+  const Config config = this->config();
+  out.version = kVersion;
+  out.pid = static_cast<std::uint32_t>(::getpid());
+  out.started_wall_ns = started_wall_ns_;
+  out.run_dir = config.run_dir;
+  out.state_dir = config.state_dir;
+  out.base_url = config.api.base_url;
+  out.api_key_masked = delivery_->api_key_masked();
+  out.api_key_fingerprint = delivery_->api_key_fingerprint();
+  out.origin = config.ledger.origin;
+  out.journal_bytes_max = config.journal.max_bytes;
+  out.live = is_live();
+  out.stopping = stopping_.load(std::memory_order_relaxed);
+  const IntakeCounters& intake = intake_->counters();
+  out.disk_full = intake.disk_full.load(std::memory_order_relaxed);
+  if (intake_->failed()) {
+    out.not_ready_reason = "the ledger can no longer be written";
+  } else if (out.disk_full) {
+    out.not_ready_reason = "there is no room for the journal: records wait in their rings";
+  } else if (out.stopping) {
+    out.not_ready_reason = "stopping";
+  }
+  out.ready = out.not_ready_reason.empty();
+  add_ledger(intake.ledger.read(), out);
+  out.rings_condemned = intake.rings_condemned.load(std::memory_order_relaxed);
+  for (const RingView& ring : intake_->rings()) {
+    out.rings.push_back({to_hex(ring.id), ring.pid, ring.uid, true, ring.journaled, ring.refused,
+                         ring.used_bytes, ring.capacity_bytes});
+  }
+  out.syncs = sync_->counters().syncs.load(std::memory_order_relaxed);
+  out.sync_seconds =
+      static_cast<double>(sync_->counters().sync_ns.load(std::memory_order_relaxed)) / kNsPerSecond;
+  add_delivery(delivery_->counters(), system_clock(), out);
+  out.alarms = logged_errors();
+  return out;
+}
+
+}  // namespace xased

@@ -1,0 +1,145 @@
+#include "daemon/ledger/ledger.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "daemon/ledger/segment_names.hpp"
+#include "proto/entry_body.hpp"
+#include "proto/hashing.hpp"
+#include "proto/run_dir.hpp"
+
+namespace xased {
+
+using nlohmann::json;
+using xase::proto::Bytes;
+using xase::proto::EntryType;
+
+namespace {
+
+std::uint64_t records_of(const ChainState& state) {
+  return state.totals.records + state.totals.rejected;
+}
+
+std::string describe(const Recovery& recovery) {
+  json damage = json::array();
+  for (const JournalDamage& part : recovery.damage) {
+    damage.push_back({{"first", part.first},
+                      {"last", part.last},
+                      {"segment", part.segment},
+                      {"position", part.position},
+                      {"what", part.what}});
+  }
+  return json{{"torn_bytes", recovery.torn_bytes},
+              {"torn_saved_as", recovery.torn_saved_as},
+              {"set_aside", recovery.set_aside},
+              {"damage", damage}}
+      .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock, Random& random,
+                                             const LedgerOptions& options, Positions& positions,
+                                             SegmentPreparer& preparer, SyncStage& sync,
+                                             Recovery& recovery) {
+  auto recovered = recover_ledger(fs, options.state_dir);
+  if (!recovered.ok()) return recovered.status();
+  recovery = std::move(*recovered);
+  std::unique_ptr<Ledger> ledger(new Ledger);
+  ledger->journal_ =
+      std::make_unique<Journal>(fs, clock, options.journal, positions, preparer, sync);
+  xase::proto::Hash nonce{};
+  if (recovery.is_new) {
+    random.fill(nonce);
+    Sha256 sha256;
+    recovery.chain.log_id = xase::proto::log_id(sha256, nonce, options.origin);
+    if (Status status = ledger->journal_->create(recovery.chain); !status.ok()) return status;
+  } else {
+    // Recovery synced what it trusts.
+    positions.journaled.store(recovery.chain.last_sequence, std::memory_order_release);
+    positions.durable.store(recovery.chain.last_sequence, std::memory_order_release);
+    ledger->journal_->open(recovery.tail, recovery.chain);
+  }
+  ledger->chain_ = std::make_unique<Chain>(recovery.chain, clock, random);
+
+  json start{{"version", options.version}, {"origin", options.origin}};
+  if (recovery.is_new) start["nonce"] = xase::proto::to_hex(nonce);
+  ledger->open_with(EntryType::kStart, xase::proto::as_bytes(start.dump()));
+  if (recovery.torn_bytes != 0 || !recovery.damage.empty() || !recovery.set_aside.empty()) {
+    ledger->open_with(EntryType::kRecovered, xase::proto::as_bytes(describe(recovery)));
+  }
+  for (const JournalDamage& part : recovery.damage) {
+    xase::proto::GapBody gap;
+    gap.count = part.last >= part.first ? part.last - part.first + 1 : 0;
+    gap.after_sequence = part.first - 1;
+    gap.before_sequence = part.last + 1;
+    gap.reason = xase::proto::GapReason::kJournalDamaged;
+    gap.text = part.what;
+    ledger->open_with(EntryType::kGap, xase::proto::encode(gap));
+  }
+  // On a full disk these wait like everything else; nothing comes before them.
+  if (!ledger->append_opening() && ledger->trouble_.ok()) {
+    ledger->trouble_ = ledger->journal_->prepare_now();
+    (void)ledger->append_opening();
+  }
+  (void)ledger->flush();
+  return ledger;
+}
+
+void Ledger::open_with(EntryType type, Bytes body) {
+  opening_.push_back({type, {body.begin(), body.end()}});
+}
+
+// True where all entries that a start begins with are appended.
+bool Ledger::append_opening() {
+  while (!opening_.empty()) {
+    const Opening next = std::move(opening_.front());
+    opening_.pop_front();
+    if (append(next.type, Subject{}, next.body) == 0) {
+      opening_.push_front(next);
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Ledger::make_room(std::size_t bytes, bool is_record) {
+  if (journal_->has_room(bytes, is_record)) return true;
+  if (!journal_->can_rotate()) {
+    journal_->request_next_segment();
+    trouble_ = journal_->why_no_segment();
+    return false;
+  }
+  if (trouble_ = flush(); !trouble_.ok()) return false;
+  // Before intake has attached its rings nobody can say what a segment must start with: the next
+  // recovery then reads the one before it too.
+  const std::uint32_t flags = on_new_segment_ ? 0 : xase::proto::kSegmentContinues;
+  if (trouble_ = journal_->rotate(chain_->state(), flags); !trouble_.ok()) return false;
+  if (on_new_segment_) on_new_segment_();
+  return journal_->has_room(bytes, is_record);
+}
+
+std::uint64_t Ledger::append_record(const Subject& subject, Bytes record) {
+  if (!append_opening() || !make_room(Chain::record_frame_bytes(record.size()), true)) return 0;
+  if (journal_->batch_is_empty()) chain_->start_batch();
+  chain_->append_record(subject, record, journal_->batch());
+  return chain_->state().last_sequence;
+}
+
+std::uint64_t Ledger::append_body(EntryType type, const Subject& subject, Bytes body) {
+  return append_opening() ? append(type, subject, body) : 0;
+}
+
+std::uint64_t Ledger::append(EntryType type, const Subject& subject, Bytes body) {
+  if (!make_room(Chain::body_frame_bytes(body.size()), false)) return 0;
+  if (journal_->batch_is_empty()) chain_->start_batch();
+  chain_->append_body(type, subject, body, journal_->batch());
+  return chain_->state().last_sequence;
+}
+
+Status Ledger::flush() {
+  trouble_ = journal_->write(chain_->state());
+  if (trouble_.ok()) written_records_ = records_of(chain_->state());
+  return trouble_;
+}
+
+}  // namespace xased

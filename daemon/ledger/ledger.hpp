@@ -1,0 +1,80 @@
+// The ledger as intake writes it: chain and journal together.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/ledger/chain.hpp"
+#include "daemon/ledger/journal.hpp"
+#include "daemon/ledger/recovery.hpp"
+
+namespace xased {
+
+struct LedgerOptions {
+  std::string state_dir;
+  // Names who keeps this ledger, "host/name"; part of the log id of a new one.
+  std::string origin;
+  std::string version;  // of this program, for the START entry
+  JournalOptions journal;
+};
+
+// Owned by intake's thread.
+class Ledger {
+ public:
+  // Recovers the ledger in `state_dir`, or makes a new one, and appends START and whatever the
+  // recovery has to tell; these are written, not yet durable. Gives what recovery found.
+  static Result<std::unique_ptr<Ledger>> open(FileSystem& fs, const Clock& clock, Random& random,
+                                              const LedgerOptions& options, Positions& positions,
+                                              SegmentPreparer& preparer, SyncStage& sync,
+                                              Recovery& recovery);
+
+  // Called at the start of each new segment, to append what every segment must start with. It may
+  // only append, and only what fits an empty segment.
+  void on_new_segment(std::function<void()> callback) { on_new_segment_ = std::move(callback); }
+
+  // Appends to the batch and gives the entry's sequence; 0: there is no room now, nothing happened,
+  // the same call may be made later.
+  std::uint64_t append_record(const Subject& subject, xase::proto::Bytes record);
+  std::uint64_t append_body(xase::proto::EntryType type, const Subject& subject,
+                            xase::proto::Bytes body);
+  // The same for a body that is text.
+  std::uint64_t append_text(xase::proto::EntryType type, const std::string& text) {
+    return append_body(type, Subject{}, xase::proto::as_bytes(text));
+  }
+
+  // Writes the batch. Until it succeeds, nothing in it may be acknowledged, and the call may be
+  // repeated.
+  Status flush();
+
+  Journal& journal() { return *journal_; }
+  const ChainState& state() const { return chain_->state(); }
+  // Records, taken or rejected, that are written.
+  std::uint64_t written_records() const { return written_records_; }
+  // Why the last append found no room, or the last write failed; ok while all is well.
+  const Status& trouble() const { return trouble_; }
+
+ private:
+  Ledger() = default;
+  struct Opening {
+    xase::proto::EntryType type;
+    std::vector<std::byte> body;
+  };
+  void open_with(xase::proto::EntryType type, xase::proto::Bytes body);
+  bool append_opening();
+  std::uint64_t append(xase::proto::EntryType type, const Subject& subject,
+                       xase::proto::Bytes body);
+  bool make_room(std::size_t bytes, bool is_record);
+
+  std::unique_ptr<Chain> chain_;
+  std::unique_ptr<Journal> journal_;
+  std::function<void()> on_new_segment_;
+  // Entries that this start begins with and that found no room yet.
+  std::deque<Opening> opening_;
+  std::uint64_t written_records_ = 0;
+  Status trouble_;
+};
+
+}  // namespace xased
