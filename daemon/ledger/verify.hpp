@@ -1,0 +1,148 @@
+// Verifies a ledger offline, from its files alone.
+//
+// What is found is told by property, and by no more than the files can show. A chain of hashes
+// shows that nothing between two known ends was changed; it cannot show that its own end was not
+// cut off, nor that the whole was not made anew: those properties are NOT ESTABLISHED until
+// something outside these files, a signed checkpoint or a witness, vouches for an end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/platform/file_system.hpp"
+#include "proto/frame.hpp"
+
+namespace xased {
+
+enum class Verdict : std::uint8_t { kProven, kRefuted, kNotEstablished };
+
+// "PROVEN", "REFUTED", "NOT ESTABLISHED".
+std::string_view verdict_name(Verdict verdict);
+
+// In the order of the report. A policy names them by property_name().
+enum class Property : std::uint8_t {
+  kSegments,     // each segment's header is sound, and each goes on where the one before it ended
+  kFrames,       // checksums, padding, commit marks, and nothing but zeros outside of frames
+  kComplete,     // no sequence is missing between the first entry and the last
+  kChain,        // every entry names the hash of the one before it, as computed here
+  kLogId,        // the ledger's name follows from its first entry
+  kCommitments,  // what lies beside each leaf is what the leaf commits to
+  kProducers,    // each producer's records are there without a hole that no entry owns up to
+  kReceipts,     // each answer belongs to an earlier record, and no record has two receipts
+  kTotals,       // what the segments say they add up to is what was counted
+  kBeginning,    // the first entry that there is, is the first that there was
+  kEnd,          // the last entry that there is, is the last that there was
+  kSigner,       // whose ledger it is
+};
+inline constexpr std::size_t kProperties = 12;
+
+// Stable, lower case: for --json and for policies.
+std::string_view property_name(Property property);
+
+struct PropertyReport {
+  Property property = Property::kSegments;
+  Verdict verdict = Verdict::kNotEstablished;
+  // Whether the default policy asks for it: PROVEN, or the ledger does not pass. All up to
+  // kTotals, but for kLogId where retention removed the first entry. kBeginning is not, because
+  // retention is no offence; kEnd and kSigner are not, because nothing signs yet.
+  bool required = false;
+  // Lowest sequence at which it was refuted; 0 where it was not. What lies outside of entries is
+  // named by the sequence that comes next.
+  std::uint64_t first_bad_sequence = 0;
+  std::uint64_t findings = 0;  // how many places refute it
+  std::string text;            // a sentence for people
+};
+
+// One place that refutes something.
+struct VerifyFinding {
+  Property property = Property::kSegments;
+  std::uint64_t sequence = 0;
+  std::string segment;         // name of the file
+  std::uint64_t position = 0;  // in that file, of the frame or the bytes meant
+  std::string text;
+};
+
+// A GAP entry: information, and no refutation.
+struct VerifyGap {
+  std::uint64_t sequence = 0;  // the entry's own
+  std::string reason;          // gap_reason_name()
+  std::string ring_id;         // hex; empty where the gap is the ledger's
+  std::uint64_t count = 0;
+  std::uint64_t after_sequence = 0;
+  std::uint64_t before_sequence = 0;  // 0: not known
+  std::string text;
+};
+
+// Of the entries that were read.
+struct VerifyCounts {
+  std::uint64_t segments = 0;
+  std::uint64_t bytes = 0;  // read
+  std::uint64_t entries = 0;
+  std::uint64_t records = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t gaps = 0;
+  std::uint64_t missing = 0;  // records that the gaps say are missing
+  std::uint64_t receipts = 0;
+  std::uint64_t replayed = 0;
+  std::uint64_t possible_duplicates = 0;
+  std::uint64_t dead_letters = 0;  // records that are set aside now
+  std::uint64_t undelivered = 0;   // records that are neither delivered nor set aside
+  std::uint64_t producers = 0;     // rings
+  std::uint64_t erased = 0;        // entries whose payload was dropped
+  // Receipts and dead letters of records that were removed or cannot be read.
+  std::uint64_t unmatched_receipts = 0;
+  std::uint64_t unreadable = 0;  // sequences that no sound entry has
+};
+
+struct VerifyReport {
+  std::vector<PropertyReport> properties;  // kProperties of them, in order
+  std::vector<VerifyFinding> findings;     // in the order met, at most findings_max
+  std::uint64_t findings_total = 0;
+  std::vector<VerifyGap> gaps;  // at most gaps_max; counts.gaps is how many there are
+  VerifyCounts counts;
+  // What the ledger says of the entries before its first segment; zero where it starts at 1.
+  xase::proto::LedgerTotals totals_before;
+  std::string log_id;                // hex; empty where nothing tells it
+  std::string origin;                // of the first START entry that was read
+  std::string head;                  // hex, leaf hash of the last entry; empty without one
+  std::uint64_t first_sequence = 0;  // 0 where there is no entry
+  std::uint64_t last_sequence = 0;
+  std::int64_t first_wall_ns = 0;  // wall clocks that these entries give
+  std::int64_t last_wall_ns = 0;
+  // Bytes at the very end that are not yet a whole entry: one being written, or cut off by a crash
+  // before it was acknowledged.
+  std::uint64_t unfinished_bytes = 0;
+  // Not empty: this is no ledger that can be read, and why.
+  std::string malformed;
+
+  const PropertyReport& property(Property which) const {
+    return properties[static_cast<std::size_t>(which)];
+  }
+  // The lowest sequence at which anything was refuted; 0 where nothing was.
+  std::uint64_t first_bad_sequence() const;
+  // 0 every property that the default policy asks for is proven, 1 something is refuted, 2 there is
+  // not enough to say, 3 malformed. A Status instead of a report counts as 3 too.
+  int exit_code() const;
+};
+
+struct VerifyOptions {
+  // Bytes done of bytes to do; called now and then, in the caller's thread.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;
+  std::size_t findings_max = 100;
+  std::size_t gaps_max = 100;
+};
+
+// Verifies the ledger in `state_dir`, reading only, in one pass. A daemon may be writing to it:
+// then the ledger is verified up to the last whole entry, and one that is being written refutes
+// nothing. Goes on behind damage.
+//
+// Memory: a few megabytes, 3 bits an entry and about 60 bytes for each record that is not yet
+// delivered; of each ring about 150 bytes.
+// Errors: what the file system says, kNotFound where there is no journal in `state_dir`.
+Result<VerifyReport> verify_ledger(FileSystem& fs, const std::string& state_dir,
+                                   const VerifyOptions& options = {});
+
+}  // namespace xased
