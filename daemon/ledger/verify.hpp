@@ -17,13 +17,13 @@
 
 namespace xased {
 
-enum class Verdict : std::uint8_t { kProven, kRefuted, kNotEstablished };
+enum class VerifyVerdict : std::uint8_t { kProven, kRefuted, kNotEstablished };
 
 // "PROVEN", "REFUTED", "NOT ESTABLISHED".
-std::string_view verdict_name(Verdict verdict);
+std::string_view verify_verdict_name(VerifyVerdict verdict);
 
-// In the order of the report. A policy names them by property_name().
-enum class Property : std::uint8_t {
+// In the order of the report. A policy names them by verify_property_name().
+enum class VerifyProperty : std::uint8_t {
   kSegments,     // each segment's header is sound, and each goes on where the one before it ended
   kFrames,       // checksums, padding, commit marks, and nothing but zeros outside of frames
   kComplete,     // no sequence is missing between the first entry and the last
@@ -37,14 +37,14 @@ enum class Property : std::uint8_t {
   kEnd,          // the last entry that there is, is the last that there was
   kSigner,       // whose ledger it is
 };
-inline constexpr std::size_t kProperties = 12;
+inline constexpr std::size_t kVerifyProperties = 12;
 
 // Stable, lower case: for --json and for policies.
-std::string_view property_name(Property property);
+std::string_view verify_property_name(VerifyProperty property);
 
-struct PropertyReport {
-  Property property = Property::kSegments;
-  Verdict verdict = Verdict::kNotEstablished;
+struct VerifyPropertyReport {
+  VerifyProperty property = VerifyProperty::kSegments;
+  VerifyVerdict verdict = VerifyVerdict::kNotEstablished;
   // Whether the default policy asks for it: PROVEN, or the ledger does not pass. All up to
   // kTotals, but for kLogId where retention removed the first entry. kBeginning is not, because
   // retention is no offence; kEnd and kSigner are not, because nothing signs yet.
@@ -58,7 +58,7 @@ struct PropertyReport {
 
 // One place that refutes something.
 struct VerifyFinding {
-  Property property = Property::kSegments;
+  VerifyProperty property = VerifyProperty::kSegments;
   std::uint64_t sequence = 0;
   std::string segment;         // name of the file
   std::uint64_t position = 0;  // in that file, of the frame or the bytes meant
@@ -98,8 +98,8 @@ struct VerifyCounts {
 };
 
 struct VerifyReport {
-  std::vector<PropertyReport> properties;  // kProperties of them, in order
-  std::vector<VerifyFinding> findings;     // in the order met, at most findings_max
+  std::vector<VerifyPropertyReport> properties;  // kVerifyProperties of them, in order
+  std::vector<VerifyFinding> findings;           // in the order met, at most findings_max
   std::uint64_t findings_total = 0;
   std::vector<VerifyGap> gaps;  // at most gaps_max; counts.gaps is how many there are
   VerifyCounts counts;
@@ -118,7 +118,7 @@ struct VerifyReport {
   // Not empty: this is no ledger that can be read, and why.
   std::string malformed;
 
-  const PropertyReport& property(Property which) const {
+  const VerifyPropertyReport& property(VerifyProperty which) const {
     return properties[static_cast<std::size_t>(which)];
   }
   // The lowest sequence at which anything was refuted; 0 where nothing was.
