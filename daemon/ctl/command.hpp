@@ -1,0 +1,51 @@
+// What every command of xasectl shares: the options that all take, and how they end.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "daemon/config/config.hpp"
+#include "daemon/ctl/exit_code.hpp"
+#include "daemon/platform/status.hpp"
+
+namespace xased::ctl {
+
+struct Globals {
+  std::string run_dir;  // --run-dir; empty: not given
+  std::string config;   // --config; empty: not given
+  bool json = false;
+  int exit_code = kExitOk;  // of the command that ran
+};
+
+// "xasectl: <message>" on stderr, and the exit code that the failure's code stands for.
+int fail(const Status& status);
+// The same for a code of our own.
+int fail(ExitCode code, const std::string& message);
+// "xasectl: <message>" on stderr.
+void tell(const std::string& message);
+
+// The configuration as the daemon would see it, --run-dir included.
+Result<Config> effective_config(const Globals& globals);
+// Where the daemon is. A configuration file that this user may not read matters only when it was
+// named: the daemon's default place is then tried.
+Result<std::string> resolve_run_dir(const Globals& globals);
+
+// "30" or "0.5": seconds, not negative, at most 10 years.
+std::chrono::milliseconds seconds_option(double seconds);
+
+// Each adds one command, or one group of them.
+void add_status_command(CLI::App& app, Globals& globals);
+void add_top_command(CLI::App& app, Globals& globals);
+void add_record_command(CLI::App& app, Globals& globals);
+void add_wait_command(CLI::App& app, Globals& globals);
+void add_ready_command(CLI::App& app, Globals& globals);
+void add_tap_command(CLI::App& app, Globals& globals);
+void add_dead_letter_commands(CLI::App& app, Globals& globals);
+void add_config_commands(CLI::App& app, Globals& globals);
+void add_reload_command(CLI::App& app, Globals& globals);
+void add_completion_command(CLI::App& app, Globals& globals);
+
+}  // namespace xased::ctl
