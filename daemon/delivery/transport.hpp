@@ -49,7 +49,7 @@ struct Answer {
 
 inline constexpr std::size_t kAnswerBytesMax = std::size_t{1} << 20;
 
-// One thread posts at a time; abort() and expire() may come from any other.
+// One thread posts at a time; abort() may come from any other.
 class Transport {
  public:
   virtual ~Transport() = default;
@@ -57,9 +57,6 @@ class Transport {
   virtual Answer post(const Request& request) = 0;
   // Ends a post() that is under way, and makes every later one fail at once.
   virtual void abort() = 0;
-  // Ends a post() that is under way and has used up its time or its share of memory. Called a few
-  // times a second while one is.
-  virtual void check_limits() = 0;
 };
 
 // Makes one transport for one worker. Any thread.
