@@ -47,10 +47,13 @@
 
 #ifdef __cplusplus
 extern "C" {
+#define XASE_ENUM : uint32_t /* what a C compiler takes, so that a value of a newer header is sound */
+#else
+#define XASE_ENUM
 #endif
 
 /* Numbers never change their meaning. */
-typedef enum xase_error {
+typedef enum xase_error XASE_ENUM {
   XASE_OK = 0,
   /* What is wrong with a record; nothing was taken. */
   XASE_MISSING_POLICY = 1,
@@ -83,7 +86,7 @@ typedef enum xase_error {
 } xase_error;
 
 /* How far a record has come. Each point includes those before it. */
-typedef enum xase_until {
+typedef enum xase_until XASE_ENUM {
   XASE_COMMITTED = 0, /* in shared memory: survives kill -9 of the app and of the daemon */
   XASE_JOURNALED = 1, /* written to the ledger */
   XASE_DURABLE = 2,   /* synced to disk: survives power loss */
@@ -105,7 +108,7 @@ static inline xase_text xase_str(const char* text) {
 
 /* ---- Records ---- */
 
-typedef enum xase_store_payload {
+typedef enum xase_store_payload XASE_ENUM {
   XASE_STORE_DEFAULT = 0, /* not said: the service keeps hashes only */
   XASE_STORE_YES = 1,
   XASE_STORE_NO = 2
@@ -180,7 +183,7 @@ typedef struct xase_receipt {
 
 typedef struct xase_client xase_client;
 
-typedef enum xase_on_full {
+typedef enum xase_on_full XASE_ENUM {
   XASE_FULL_FAIL = 0, /* XASE_QUEUE_FULL at once */
   XASE_FULL_BLOCK = 1 /* wait up to block_timeout_ms for room, then XASE_QUEUE_FULL */
 } xase_on_full;
