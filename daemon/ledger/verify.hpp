@@ -6,6 +6,7 @@
 // something outside these files, a signed checkpoint or a witness, vouches for an end.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -133,13 +134,15 @@ struct VerifyOptions {
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   std::size_t findings_max = 100;
   std::size_t gaps_max = 100;
+  // How long to wait for the rest of what may be being written at the very end.
+  std::chrono::milliseconds patience{50};
 };
 
 // Verifies the ledger in `state_dir`, reading only, in one pass. A daemon may be writing to it:
 // then the ledger is verified up to the last whole entry, and one that is being written refutes
 // nothing. Goes on behind damage.
 //
-// Memory: a few megabytes, 3 bits an entry and about 60 bytes for each record that is not yet
+// Memory: a few megabytes, 3 bits an entry and about 90 bytes for each record that is not yet
 // delivered; of each ring about 150 bytes.
 // Errors: what the file system says, kNotFound where there is no journal in `state_dir`.
 Result<VerifyReport> verify_ledger(FileSystem& fs, const std::string& state_dir,
