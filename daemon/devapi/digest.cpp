@@ -14,7 +14,7 @@ namespace {
 // Neither hashing nor the random generator can fail for a reason that a caller could handle.
 void require(bool ok, const char* what) {
   if (!ok) {
-    std::fprintf(stderr, "devapi: OpenSSL failed: %s\n", what);
+    (void)std::fprintf(stderr, "devapi: OpenSSL failed: %s\n", what);
     std::abort();
   }
 }

@@ -74,10 +74,14 @@ class Members {
   void fail(const std::string& name, const std::string& expected) {
     if (error_.empty()) error_ = where_ + name + ": expected " + expected;
   }
+  void unknown(const std::string& name) {
+    if (error_.empty())
+      error_ = where_ + name + ": no such member; README.md names those there are";
+  }
   Status finish() {
     for (const JsValue::Member& member : *object_.object()) {
       if (std::find(taken_.begin(), taken_.end(), member.key) == taken_.end()) {
-        fail(member.key, "no such member: README.md names those that there are");
+        unknown(member.key);
       }
     }
     return error_.empty() ? Status() : Status(Code::kInvalid, error_);

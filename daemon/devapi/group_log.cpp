@@ -125,7 +125,7 @@ Status GroupLog::recover(const OnLine& on_line) {
   bool may_be_torn = false;
   bool whole_line_behind = false;
   Status failure;
-  const Status walked = visit_lines(
+  Status walked = visit_lines(
       file_, 0, size, [&](std::uint64_t offset, std::string_view line, bool is_terminated) {
         if (is_bad) {
           whole_line_behind = is_terminated && on_line(offset, line).ok();

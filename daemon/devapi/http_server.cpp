@@ -21,7 +21,7 @@
 namespace xased::devapi {
 namespace {
 
-constexpr std::size_t kHeadBytesMax = 64 * 1024;
+constexpr std::size_t kHeadBytesMax = std::size_t{64} << 10U;
 constexpr int kBacklog = 1024;
 // Of the bytes of a request, what chunked framing may add to its body.
 constexpr std::size_t kFramingFactor = 2;
@@ -318,7 +318,7 @@ void Server::answer(const httplib::Request& request, httplib::Response& response
       [body = std::move(answer.body)](std::size_t offset, std::size_t length,
                                       httplib::DataSink& sink) {
         if (offset < body.size()) return sink.write(body.data() + offset, body.size() - offset);
-        static const std::string kSpaces(64 * 1024, ' ');
+        static const std::string kSpaces(std::size_t{64} << 10U, ' ');
         return sink.write(kSpaces.data(), std::min(length, kSpaces.size()));
       });
 }

@@ -14,8 +14,8 @@
 namespace xased::devapi {
 namespace {
 
-constexpr std::size_t kReadBytes = 16 * 1024;
-constexpr std::size_t kFlushBytes = 64 * 1024;
+constexpr std::size_t kReadBytes = std::size_t{16} << 10U;
+constexpr std::size_t kFlushBytes = std::size_t{64} << 10U;
 
 }  // namespace
 

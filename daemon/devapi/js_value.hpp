@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,14 +25,20 @@ class JsValue {
   using Array = std::vector<JsValue>;
   using Object = std::vector<Member>;  // in the order of JavaScript's own property keys
 
-  JsValue() = default;
-  explicit JsValue(bool value) : value_(value) {}
-  explicit JsValue(double value) : value_(value) {}
-  explicit JsValue(std::string value) : value_(std::move(value)) {}
+  // Defined below Member: a vector of what is not complete yet can be neither made nor destroyed.
+  JsValue();
+  explicit JsValue(bool value);
+  explicit JsValue(double value);
+  explicit JsValue(std::string value);
   // Without this, text in quotes would become a boolean.
-  explicit JsValue(const char* value) : value_(std::string(value)) {}
-  explicit JsValue(Array value) : value_(std::move(value)) {}
+  explicit JsValue(const char* value);
+  explicit JsValue(Array value);
   explicit JsValue(Object value);
+  JsValue(const JsValue& other);
+  JsValue(JsValue&& other) noexcept;
+  JsValue& operator=(const JsValue& other);
+  JsValue& operator=(JsValue&& other) noexcept;
+  ~JsValue();
 
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   // Null when the value is of another type.
@@ -54,6 +61,18 @@ struct JsValue::Member {
   std::string key;
   JsValue value;
 };
+
+inline JsValue::JsValue() = default;
+inline JsValue::JsValue(bool value) : value_(value) {}
+inline JsValue::JsValue(double value) : value_(value) {}
+inline JsValue::JsValue(std::string value) : value_(std::move(value)) {}
+inline JsValue::JsValue(const char* value) : value_(std::string(value)) {}
+inline JsValue::JsValue(Array value) : value_(std::move(value)) {}
+inline JsValue::JsValue(const JsValue& other) = default;
+inline JsValue::JsValue(JsValue&& other) noexcept = default;
+inline JsValue& JsValue::operator=(const JsValue& other) = default;
+inline JsValue& JsValue::operator=(JsValue&& other) noexcept = default;
+inline JsValue::~JsValue() = default;
 
 inline constexpr std::size_t kJsonDepthMax = 512;
 

@@ -64,21 +64,21 @@ void describe(CLI::App& app, Arguments& arguments) {
 
 int run(Arguments& arguments, const sigset_t& signals) {
   if (!read_faults(arguments.faults, arguments.options.faults)) {
-    std::fprintf(stderr, "xase-devapi: cannot read %s\n", arguments.faults.c_str() + 1);
+    (void)std::fprintf(stderr, "xase-devapi: cannot read %s\n", arguments.faults.c_str() + 1);
     return kExitUsage;
   }
   auto api = xased::DevApi::start(arguments.options);
   if (!api.ok()) {
-    std::fprintf(stderr, "xase-devapi: %s\n", api.status().message().c_str());
+    (void)std::fprintf(stderr, "xase-devapi: %s\n", api.status().message().c_str());
     return api.status().code() == xased::Code::kInvalid ? kExitUsage : kExitFailure;
   }
   if ((*api)->torn_bytes_cut() != 0) {
-    std::fprintf(
+    (void)std::fprintf(
         stderr, "xase-devapi: the last write was unfinished: %llu bytes were moved to %s/torn-*\n",
         static_cast<unsigned long long>((*api)->torn_bytes_cut()), arguments.options.dir.c_str());
   }
-  std::printf("listening on %s\n", (*api)->base_url().c_str());
-  std::fflush(stdout);
+  (void)std::printf("listening on %s\n", (*api)->base_url().c_str());
+  (void)std::fflush(stdout);
   int signal = 0;
   while (sigwait(&signals, &signal) != 0) {
   }

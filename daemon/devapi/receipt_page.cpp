@@ -33,10 +33,10 @@ h1 { margin: 0; font-size: 1.65rem; line-height: 1.2; font-weight: 650; }
 section { padding: 1.5rem 2.5rem; border-top: 1px solid var(--line); }
 h2 { margin: 0 0 .9rem; font-size: .8rem; letter-spacing: .1em; text-transform: uppercase;
      color: var(--soft); font-weight: 600; }
-dl { margin: 0; display: grid; grid-template-columns: 11rem 1fr; row-gap: .6rem; }
+dl { margin: 0; display: grid; grid-template-columns: 10rem 1fr; row-gap: .6rem; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; font-weight: 500; }
-code { font: .84rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
+code { font: .74rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
        font-weight: 400; }
 .bar { display: inline-block; vertical-align: middle; width: 8rem; height: .5rem; margin-left: .7rem;
        border-radius: 99px; background: var(--line); overflow: hidden; }
@@ -65,6 +65,13 @@ Whoever holds them can compute it again and compare.</p>
 </body>
 </html>
 )html";
+
+// "2026-01-07 at 12:00:00.000 UTC", with the exact form for machines.
+std::string readable_time(std::int64_t unix_ms) {
+  const std::string time = iso_time(unix_ms);
+  return "<time datetime=\"" + time + "\">" + time.substr(0, 10) + " at " + time.substr(11, 12) +
+         " UTC</time>";
+}
 
 void row(std::string& out, std::string_view name, std::string_view html) {
   out += "<dt>";
@@ -150,7 +157,7 @@ void add_interventions(std::string& out, const std::vector<StoredIntervention>& 
     const Result<JsValue> body = parse_json(item.body);
     if (!body.ok()) continue;
     out += "<li><strong>" + escape_html(text_of(*body, "action")) + "</strong> by " +
-           escape_html(text_of(*body, "actorName")) + ", " + iso_time(item.timestamp_unix_ms);
+           escape_html(text_of(*body, "actorName")) + ", " + readable_time(item.timestamp_unix_ms);
     if (const std::string reason = text_of(*body, "reason"); !reason.empty()) {
       out += "<br>" + escape_html(reason);
     }
@@ -196,10 +203,7 @@ std::string receipt_page(const ReceiptView& view) {
                        : "<span class=\"state bad\">Does not verify</span>";
   out += "</header>\n<section><h2>Record</h2><dl>\n";
   row(out, "Transaction", code(view.record.transaction_id));
-  const std::string time = iso_time(view.record.timestamp_unix_ms);
-  row(out, "Recorded",
-      "<time datetime=\"" + time + "\">" + time.substr(0, 10) + " at " + time.substr(11, 12) +
-          " UTC</time>");
+  row(out, "Recorded", readable_time(view.record.timestamp_unix_ms));
   out += "</dl></section>\n";
   add_decision(out, view);
   add_fingerprints(out, view.record);

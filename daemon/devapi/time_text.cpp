@@ -33,8 +33,8 @@ Parts parts(std::int64_t unix_ms) {
 std::string iso_time(std::int64_t unix_ms) {
   const Parts p = parts(unix_ms);
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", p.year, p.month,
-                p.day, p.hour, p.minute, p.second, p.millisecond);
+  (void)std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", p.year,
+                      p.month, p.day, p.hour, p.minute, p.second, p.millisecond);
   return text.data();
 }
 
@@ -44,9 +44,9 @@ std::string http_date(std::int64_t unix_ms) {
                                   "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const Parts p = parts(unix_ms);
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
-                kDays.at(p.weekday), p.day, kMonths.at(p.month - 1), p.year, p.hour, p.minute,
-                p.second);
+  (void)std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+                      kDays.at(p.weekday), p.day, kMonths.at(p.month - 1), p.year, p.hour, p.minute,
+                      p.second);
   return text.data();
 }
 
