@@ -19,6 +19,7 @@ void add_ledger(const LedgerView& view, Snapshot& out) {
   out.durable = view.durable_records;
   out.delivered = view.delivered_records;
   out.dead_letter = view.dead_letters;
+  out.dead_letter_total = view.totals.dead_letters;
   const std::uint64_t settled = view.delivered_records + view.dead_letters + view.totals.rejected;
   out.undelivered = view.journaled_records > settled ? view.journaled_records - settled : 0;
   out.rejected = view.totals.rejected;
@@ -90,10 +91,14 @@ Snapshot Daemon::snapshot() const {
   }
   out.ready = out.not_ready_reason.empty();
   add_ledger(intake.ledger.read(), out);
+  out.refused_total = intake.refused.load(std::memory_order_relaxed);
+  out.durable_sequence = positions_.durable.load(std::memory_order_acquire);
+  out.settled_through = delivery_->counters().settled_through.load(std::memory_order_acquire);
   out.rings_condemned = intake.rings_condemned.load(std::memory_order_relaxed);
   for (const RingView& ring : intake_->rings()) {
     out.rings.push_back({to_hex(ring.id), ring.pid, ring.uid, true, ring.journaled, ring.refused,
-                         ring.used_bytes, ring.capacity_bytes});
+                         ring.used_bytes, ring.capacity_bytes, ring.journaled + ring.pending,
+                         ring.journaled});
   }
   out.syncs = sync_->counters().syncs.load(std::memory_order_relaxed);
   out.sync_seconds =

@@ -2,15 +2,13 @@
 //
 //   GET  /livez                      200 "ok", else 503: the loops make progress
 //   GET  /readyz                     200 "ok", else 503 and the reason: recovered and writable
-//   GET  /stats[?fresh=1]            JSON; fresh: the rings folder is looked at anew before
-//   GET  /metrics                    Prometheus text
-//   GET  /config                     JSON, keys masked
-//   GET  /deadletters?after=&limit=  JSON
-//   GET  /deadletters/SEQ            JSON with the API's answer                        privileged
-//   POST /deadletters/SEQ/retry                                                        privileged
-//   POST /deadletters/retry          all of them                                       privileged
-//   POST /reload                     what SIGHUP does                                  privileged
-//   GET  /entries?after=&limit=&wait_ms=&payload=0|1   JSON; payload=1:                privileged
+//   GET  /stats[?fresh=1]            JSON; fresh: rings are looked at anew before, not up to 1 s
+//   old GET  /metrics                    Prometheus text GET  /config                     JSON,
+//   keys masked GET  /deadletters?after=&limit=  JSON GET  /deadletters/SEQ            JSON with
+//   the API's answer                        privileged POST /deadletters/SEQ/retry privileged POST
+//   /deadletters/retry          all of them                                       privileged POST
+//   /reload                     what SIGHUP does                                  privileged GET
+//   /entries?after=&limit=&wait_ms=&payload=0|1   JSON; payload=1:                privileged
 //
 // Privileged: the peer's uid, as the kernel tells it, is the daemon's or root. What needs no
 // privilege holds neither payloads nor transaction ids. Errors are {"error": text, "code": CODE}.

@@ -54,7 +54,7 @@ struct Snapshot {
   std::uint64_t gaps = 0;
   std::uint64_t missing = 0;        // records that the gaps say were never taken
   std::uint64_t refused = 0;        // refused because a ring was full, by rings that exist now
-  std::uint64_t refused_total = 0;  // the same, ever, gone rings included: never falls
+  std::uint64_t refused_total = 0;  // the same, since the start and of gone rings too: never falls
 
   // The ledger.
   std::string log_id;  // hex

@@ -31,6 +31,8 @@ struct LedgerView {
 struct IntakeCounters {
   SeqLocked<LedgerView> ledger;
   std::atomic<std::uint64_t> rings_condemned{0};
+  // Records whose refusal became a gap entry since the start: only grows, whichever rings go.
+  std::atomic<std::uint64_t> refused{0};
   std::atomic<bool> disk_full{false};   // records are not taken, for want of room
   std::atomic<bool> drained{false};     // asked to stop, and all rings are empty
   std::atomic<std::uint64_t> steps{0};  // for the watchdog

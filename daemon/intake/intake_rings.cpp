@@ -253,6 +253,9 @@ bool IntakeStage::append_gap(AttachedRing& ring, GapReason reason, std::uint64_t
   const bool appended =
       ledger_.append_body(EntryType::kGap, subject, xase::proto::encode(gap)) != 0;
   if (appended) {
+    if (reason == GapReason::kQueueFull) {
+      counters_.refused.fetch_add(count, std::memory_order_relaxed);
+    }
     log_.log(LogLevel::kWarn, "gap", "records are missing",
              {{"count", count},
               {"reason", xase::proto::gap_reason_name(reason)},

@@ -75,9 +75,9 @@ nanoseconds IntakeStage::step() {
   if (worked || scan) {
     for (auto& [id, ring] : rings_) ring->notify();
     publish_view();
-    scans_done_.store(scans_asked, std::memory_order_release);
   }
-  publish_rings();
+  publish_rings(scan);
+  scans_done_.store(scans_asked, std::memory_order_release);
   return pause(worked);
 }
 
@@ -235,6 +235,7 @@ void IntakeStage::write_batch() {
 }
 
 void IntakeStage::set_trouble(const Status& status) {
+  if (status.ok()) return;  // the next segment is being made: it takes a moment
   counters_.disk_full.store(true, std::memory_order_relaxed);
   log_.log(LogLevel::kError, "trouble", "records are not taken until the journal can be written",
            {{"error", status.message()}}, nanoseconds(clock_.boot_ns()));
@@ -259,17 +260,17 @@ void IntakeStage::publish_view() {
   counters_.ledger.write(view_);
 }
 
-// Once a second: a list for people.
-void IntakeStage::publish_rings() {
+// Once a second, a list for people; and whenever someone asked for a scan.
+void IntakeStage::publish_rings(bool at_once) {
   const std::int64_t now = clock_.boot_ns();
-  if (now - rings_published_boot_ns_ < kSecondNs) return;
+  if (!at_once && now - rings_published_boot_ns_ < kSecondNs) return;
   rings_published_boot_ns_ = now;
   publish_view();
   std::vector<RingView> views;
   views.reserve(rings_.size());
   for (const auto& [id, ring] : rings_) {
-    views.push_back({id, ring->pid(), ring->uid(), ring->taken_sequence(), ring->refused(),
-                     ring->pending_bytes(), ring->capacity_bytes()});
+    views.push_back({id, ring->pid(), ring->uid(), ring->taken_sequence(), ring->pending_records(),
+                     ring->refused(), ring->pending_bytes(), ring->capacity_bytes()});
   }
   log_.flush(nanoseconds(now));
   const std::scoped_lock lock(rings_mutex_);

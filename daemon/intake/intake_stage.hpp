@@ -36,7 +36,8 @@ struct RingView {
   xase::proto::Id id{};
   std::uint32_t pid = 0;
   std::uint32_t uid = 0;
-  std::uint64_t journaled = 0;
+  std::uint64_t journaled = 0;  // sequence of the last record taken
+  std::uint64_t pending = 0;    // records behind it, by the producer's word
   std::uint64_t refused = 0;
   std::uint64_t used_bytes = 0;
   std::uint64_t capacity_bytes = 0;
@@ -69,8 +70,8 @@ class IntakeStage {
   // a few syncs.
   void finish();
 
-  // Any thread. Returns once every ring that is in the folder now is attached and counted; false:
-  // not within `timeout`.
+  // Any thread. Returns once every ring that is in the folder now is attached and counted, and
+  // rings() tells of them as they are; false: not within `timeout`.
   bool scan(std::chrono::nanoseconds timeout);
 
   const IntakeCounters& counters() const { return counters_; }
@@ -109,7 +110,7 @@ class IntakeStage {
   bool drain_rings();
   void write_batch();
   void publish_view();
-  void publish_rings();
+  void publish_rings(bool at_once);
   std::chrono::nanoseconds pause(bool worked);
 
   bool append_handback(const Handback& handback);
@@ -166,7 +167,7 @@ class IntakeStage {
   unsigned fruitless_wakes_ = 0;
   std::int64_t slept_until_boot_ns_ = 0;
   std::int64_t rings_published_boot_ns_ = INT64_MIN / 2;
-  // Off the hot path: refreshed once a second, and when a ring comes or goes.
+  // Off the hot path: refreshed once a second, and by scan().
   mutable std::mutex rings_mutex_;
   std::vector<RingView> rings_view_;
 };
