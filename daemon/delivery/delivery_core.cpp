@@ -22,6 +22,12 @@ constexpr std::size_t kResumeEntriesPerStep = 8192;
 constexpr std::size_t kRetriesAtOnce = 64;
 constexpr nanoseconds kIdle = std::chrono::milliseconds(250);
 constexpr std::int64_t kReadAgainNs = 1'000'000'000;
+// Of request bodies; one record is always taken.
+constexpr std::size_t kHeldBytesMax = std::size_t{16} << 20;
+
+bool is_about_the_account(PauseReason reason) {
+  return reason == PauseReason::kUnauthorized || reason == PauseReason::kQuotaExceeded;
+}
 
 }  // namespace
 
@@ -105,19 +111,23 @@ nanoseconds DeliveryCore::step(bool may_send) {
 void DeliveryCore::finish_resume() {
   resumed_ = true;
   log_id_ = resume_->log_id();
-  window_end_ = resume_->window_end();
+  // Behind the entries there were, nothing can have been sent.
+  window_end_ = std::min(resume_->window_end(), resume_->end());
   damages_ = resume_->damages();
   pending_retries_ = resume_->retries();
   resumed_settled_through_ = resume_->settled_through();
   if (resume_->may_have_been_sent(resume_->settled_through() + 1)) {
     // Where nobody knows since when, it is older than anything.
-    intents_.push_back(
-        {std::max(window_end_, resume_->end()), resume_->first_intent().value_or(Moment{})});
+    intents_.push_back({resume_->end(), resume_->first_intent().value_or(Moment{})});
   }
+  const bool window_shrank = window_end_ < resume_->window_end();
   if (Status status = source_.start(resume_->settled_through() + 1); !status.ok()) {
     log_.log(LogLevel::kError, "start", "cannot read the journal", {{"error", status.message()}},
              nanoseconds(now()));
   }
+  // Entries that are yet to come are not in doubt, whatever was declared for them: else the next
+  // crash would make them so. A failure costs only that.
+  if (window_shrank) (void)store_cursor_now();
 }
 
 std::uint64_t DeliveryCore::read_through() const {
@@ -153,7 +163,19 @@ void DeliveryCore::take_result(const JobResult& result) {
   shipment.state = State::kDue;
   const std::int64_t now_ns = now();
   const Verdict verdict = answers_.read(result.answer, clock_.wall_ns());
-  const bool sets_aside = destination_.sets_aside();
+  if (verdict.may_have_reached && !shipment.maybe_since) {
+    Moment sent = moment();
+    sent.wall_ns -= sent.boot_ns - result.sent_boot_ns;
+    sent.boot_ns = result.sent_boot_ns;
+    shipment.maybe_since = sent;
+  }
+  if (verdict.reason == PauseReason::kUnauthorized &&
+      result.answer.key_generation < key_generation_) {
+    // It went out with the key that was replaced meanwhile: that says nothing of the new one.
+    return;
+  }
+  // In order, one that is refused again would hold up all behind it for ever.
+  const bool sets_aside = destination_.sets_aside() || options_.ordered;
   destination_.on_answer(verdict, result.answer.status, result.took, now_ns);
   const auto relaxed = std::memory_order_relaxed;
   switch (verdict.outcome) {
@@ -164,13 +186,18 @@ void DeliveryCore::take_result(const JobResult& result) {
       return;
     case Outcome::kRefused:
       counters_.answers_refused.fetch_add(1, relaxed);
-      if (sets_aside) hand_back_answer(shipment, result.answer, verdict);
+      if (sets_aside) {
+        hand_back_answer(shipment, result.answer, verdict);
+      } else {
+        wait_behind_others(shipment, now_ns);
+      }
       return;
     case Outcome::kWait:
       counters_.answers_limited.fetch_add(1, relaxed);
       return;
     case Outcome::kPause:
       counters_.answers_paused.fetch_add(1, relaxed);
+      if (!is_about_the_account(verdict.reason)) wait_behind_others(shipment, now_ns);
       return;
     case Outcome::kRetry:
       break;
@@ -183,12 +210,12 @@ void DeliveryCore::take_result(const JobResult& result) {
             {"status", result.answer.status},
             {"why", result.answer.failure}},
            nanoseconds(now_ns));
-  if (verdict.may_have_reached && !shipment.maybe_since) {
-    Moment sent = moment();
-    sent.wall_ns -= sent.boot_ns - result.sent_boot_ns;
-    sent.boot_ns = result.sent_boot_ns;
-    shipment.maybe_since = sent;
-  }
+  wait_behind_others(shipment, now_ns);
+}
+
+// Jitter spreads those that failed together. Among probes, the one that waited longest goes first:
+// should the answer be about one record alone, the next probe is another and ends the pause.
+void DeliveryCore::wait_behind_others(Shipment& shipment, std::int64_t now_ns) {
   ++shipment.failures;
   shipment.due_boot_ns =
       now_ns +
@@ -204,7 +231,7 @@ void DeliveryCore::hand_back_answer(Shipment& shipment, const Answer& answer,
   handback.ring_sequence = shipment.ring_sequence;
   handback.uid = shipment.uid;
   handback.pid = shipment.pid;
-  handback.text = answer.body;
+  handback.text = cut_text(answer.body, xase::proto::kBodyTextBytesMax);
   xase::proto::ReceiptBody& body = handback.body;
   body.record_sequence = shipment.sequence;
   body.record_leaf_hash = shipment.leaf_hash;
@@ -225,6 +252,7 @@ void DeliveryCore::hand_back_answer(Shipment& shipment, const Answer& answer,
   Outstanding outstanding;
   outstanding.letter.api_code = verdict.api_code;
   shipment.state = State::kHandedBack;
+  held_bytes_ -= shipment.request->body.size();
   shipment.request.reset();
   hand_back(std::move(handback), std::move(outstanding));
 }
@@ -352,8 +380,8 @@ bool DeliveryCore::read_more() {
   const std::int64_t now_ns = now();
   if (now_ns < read_again_boot_ns_) return false;
   bool worked = false;
-  for (std::size_t i = 0;
-       i < kEntriesPerStep && shipments_.size() < shipments_max() && spill_.empty(); ++i) {
+  for (std::size_t i = 0; i < kEntriesPerStep && spill_.empty(); ++i) {
+    if (shipments_.size() >= shipments_max() || held_bytes_ >= kHeldBytesMax) break;
     if (!read_entry()) break;
     worked = true;
   }
@@ -372,7 +400,10 @@ bool DeliveryCore::read_entry() {
   if (*step == JournalReader::Step::kEnd) return false;
   if (*step == JournalReader::Step::kDamage) {
     const JournalDamage& damage = source_.damage();
-    const bool known = resume_ != nullptr && resume_->damage_known(damage.first, damage.last);
+    const bool known =
+        std::any_of(damages_.begin(), damages_.end(), [&](const SequenceRange& range) {
+          return range.first <= damage.first && damage.last <= range.last;
+        });
     if (known) return true;
     log_error("delivery", "entries of the journal can no longer be read",
               {{"first", damage.first}, {"last", damage.last}, {"segment", damage.segment}});
@@ -426,6 +457,7 @@ Status DeliveryCore::fill(Shipment& shipment, const Entry& entry, std::string_vi
   if (Status status = builder_.build(entry, shipment.leaf_hash, context, *request); !status.ok()) {
     return status;
   }
+  held_bytes_ += request->body.size();
   shipment.request = std::move(request);
   return {};
 }
@@ -462,7 +494,8 @@ bool DeliveryCore::take_asked() {
 
 bool DeliveryCore::start_retries() {
   bool worked = false;
-  while (!pending_retries_.empty() && retries_.size() < kRetriesAtOnce) {
+  while (!pending_retries_.empty() && retries_.size() < kRetriesAtOnce &&
+         (retries_.empty() || held_bytes_ < kHeldBytesMax)) {
     const PendingRetry retry = pending_retries_.front();
     const auto fetched =
         source_.fetch(retry.sequence, positions_.durable.load(std::memory_order_acquire));
@@ -486,14 +519,20 @@ bool DeliveryCore::start_retries() {
 }
 
 DeliveryCore::Shipment* DeliveryCore::next_due(std::int64_t now_ns) {
+  // A probe's time is the destination's to say.
+  const bool probing = destination_.paused() || destination_.away();
+  Shipment* longest = nullptr;
   for (auto* all : {&shipments_, &retries_}) {
     for (auto& [sequence, shipment] : *all) {
-      if (shipment.state == State::kDue && shipment.due_boot_ns <= now_ns) return &shipment;
+      const bool is_due = shipment.state == State::kDue;
+      if (is_due && !probing && shipment.due_boot_ns <= now_ns) return &shipment;
+      const bool longer = longest == nullptr || shipment.due_boot_ns < longest->due_boot_ns;
+      if (is_due && probing && longer) longest = &shipment;
       // In order means that none goes before the one in front of it is settled.
-      if (options_.ordered && all == &shipments_) return nullptr;
+      if (options_.ordered && all == &shipments_) break;
     }
   }
-  return nullptr;
+  return longest;
 }
 
 bool DeliveryCore::send_due() {
@@ -555,6 +594,7 @@ nanoseconds DeliveryCore::wait_time(std::int64_t now_ns, bool may_send) const {
     }
   }
   if (due_ns == std::numeric_limits<std::int64_t>::max()) return kIdle;
+  if (destination_.paused() || destination_.away()) due_ns = now_ns;
   const std::int64_t next_ns = std::max(due_ns, destination_.next_at(now_ns));
   // What is due now and not sent waits for an answer, which rings.
   if (next_ns <= now_ns) return kIdle;

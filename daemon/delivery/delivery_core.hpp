@@ -36,7 +36,11 @@ class DeliveryCore {
   // Loads the cursor; everything up to positions.durable may be read from now on.
   Status start();
   void configure(const DeliveryOptions& options, bool same_destination);
-  void on_new_key() { destination_.on_new_key(now()); }
+  // The key that requests go out with from now on.
+  void on_new_key(std::uint64_t generation) {
+    key_generation_ = generation;
+    destination_.on_new_key(now());
+  }
   void set_key_missing(bool missing) { destination_.set_key_missing(missing, now()); }
   // An operator asks for another try of a record that is set aside.
   void request_retry(std::uint64_t sequence) { asked_.push_back(sequence); }
@@ -109,6 +113,7 @@ class DeliveryCore {
   void send(Shipment& shipment);
 
   Status fill(Shipment& shipment, const Entry& entry, std::string_view context);
+  void wait_behind_others(Shipment& shipment, std::int64_t now_ns);
   void hand_back_answer(Shipment& shipment, const Answer& answer, const Verdict& verdict);
   void hand_back_unsendable(Shipment& shipment, const std::string& why);
   void hand_back(Handback handback, Outstanding outstanding);
@@ -161,6 +166,8 @@ class DeliveryCore {
   std::deque<Outstanding> outstanding_;
   std::deque<Handback> spill_;  // did not fit the queue
   std::uint64_t acknowledged_ = 0;
+  std::uint64_t key_generation_ = 0;
+  std::size_t held_bytes_ = 0;  // of request bodies
   std::vector<JobResult> results_;
 
   xase::proto::Hash log_id_{};

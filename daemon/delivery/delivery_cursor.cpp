@@ -43,6 +43,13 @@ bool DeliveryCore::store_cursor_now() {
     cursor.first_intent = intents_.front().moment;
   }
   for (const auto& [sequence, shipment] : shipments_) cursor.open.push_back(sequence);
+  if (resume_ != nullptr) {
+    cursor.scanned_through = std::min(cursor.scanned_through, resume_->scanned_through());
+    for (const std::uint64_t sequence : resume_->open()) {
+      if (sequence > cursor.read_through) cursor.open.push_back(sequence);
+    }
+    cursor.read_through = std::max(cursor.read_through, resume_->read_through());
+  }
   cursor.retries = pending_retries_;
   for (const auto& [sequence, shipment] : retries_) {
     cursor.retries.push_back({sequence, shipment.maybe_since->wall_ns});

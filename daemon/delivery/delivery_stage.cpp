@@ -97,7 +97,7 @@ Status DeliveryStage::Impl::use_transports() {
 void DeliveryStage::Impl::look_at_key(std::int64_t now_ns) {
   if (injected || now_ns - key_looked_at_boot_ns < kLookAtKeyEveryNs) return;
   key_looked_at_boot_ns = now_ns;
-  if (key->refresh(core.wants_key())) core.on_new_key();
+  if (key->refresh(core.wants_key())) core.on_new_key(key->generation());
   core.set_key_missing(!key->get().has_value());
 }
 

@@ -186,10 +186,4 @@ bool Resume::settled(std::uint64_t sequence) const {
   return sequence <= read_through_ && !std::binary_search(open_.begin(), open_.end(), sequence);
 }
 
-bool Resume::damage_known(std::uint64_t first, std::uint64_t last) const {
-  return std::any_of(damages_.begin(), damages_.end(), [&](const SequenceRange& range) {
-    return range.first <= first && last <= range.last;
-  });
-}
-
 }  // namespace xased

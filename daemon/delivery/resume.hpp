@@ -34,7 +34,6 @@ class Resume {
   // Since when that may have been; nothing where it is not known.
   const std::optional<Moment>& first_intent() const { return first_intent_; }
   // Damage whose entry is in the ledger.
-  bool damage_known(std::uint64_t first, std::uint64_t last) const;
   const std::vector<SequenceRange>& damages() const { return damages_; }
   const std::vector<PendingRetry>& retries() const { return retries_; }
   std::uint64_t settled_through() const { return settled_through_; }
@@ -42,8 +41,20 @@ class Resume {
   const xase::proto::Hash& log_id() const { return log_id_; }
   // The last entry that was looked at.
   std::uint64_t end() const { return end_; }
-  // Everything of the past lies behind `sequence`: the memory can go.
-  bool is_past(std::uint64_t sequence) const { return sequence > end_; }
+  // Nothing is known of entries from `sequence` on: the memory can go.
+  bool is_past(std::uint64_t sequence) const {
+    return sequence > read_through_ && sequence > ambiguous_end_ &&
+           sequence >= bits_from_ + bits_.size();
+  }
+  // What the cursor that was loaded told of the entries up to here, and what this object found
+  // behind: until is_past(), a new cursor must not claim to tell more.
+  std::uint64_t scanned_through() const {
+    return whole_ || !loaded_.cursor ? 0 : loaded_.cursor->scanned_through;
+  }
+  // The same of records that are not read again yet: of those up to here, only those in open()
+  // were not settled, and the receipts of the others may lie anywhere.
+  std::uint64_t read_through() const { return read_through_; }
+  const std::vector<std::uint64_t>& open() const { return open_; }
 
  private:
   Status begin();
