@@ -352,6 +352,7 @@ TEST_F(DevApiTest, ManyOpenConnectionsDoNotStarveEachOther) {
   ASSERT_TRUE(start().ok());
   constexpr int kConnections = 200;
   std::vector<std::unique_ptr<Connection>> open;
+  open.reserve(kConnections);
   for (int i = 0; i < kConnections; ++i) {
     open.push_back(std::make_unique<Connection>(api_->port()));
   }

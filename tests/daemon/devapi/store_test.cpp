@@ -1,8 +1,10 @@
 #include "daemon/devapi/store.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <csignal>
 #include <set>
 #include <thread>
 
@@ -157,6 +159,7 @@ TEST_F(StoreTest, OneKeyFromManyThreadsMakesOneRecord) {
   std::vector<std::string> made(16);
   std::atomic<int> created{0};
   std::vector<std::thread> threads;
+  threads.reserve(made.size());
   for (std::string& id : made) {
     threads.emplace_back([&] {
       const auto outcome = submit("key");
@@ -175,6 +178,7 @@ TEST_F(StoreTest, ManyThreadsShareSyncsAndOneUnforkedChain) {
   constexpr int kThreads = 16;
   constexpr int kEach = 50;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) submit(std::to_string(t) + "-" + std::to_string(i));
@@ -205,8 +209,8 @@ TEST_F(StoreTest, QuotaIsCountedATenantAndOverRestarts) {
 
 TEST_F(StoreTest, ListGoesOnWhereItEnded) {
   ASSERT_TRUE(open().ok());
-  std::vector<std::string> made;
-  for (int i = 0; i < 7; ++i) made.push_back(submit().record.transaction_id);
+  std::vector<std::string> made(7);
+  for (std::string& id : made) id = submit().record.transaction_id;
   std::vector<std::string> listed;
   for (;;) {
     const auto page = store_->list(listed.size(), 3, 1 << 20);
@@ -324,6 +328,34 @@ TEST_F(StoreTest, RecordThatChangesOnDiskIsNotVouchedFor) {
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(found->record.status().code(), Code::kCorrupt);
   EXPECT_FALSE(store_->find_by_key("tenant", "key").ok());
+}
+
+// A disk that takes no more, as the file size limit plays it.
+TEST_F(StoreTest, AfterAFailedWriteNothingIsAcknowledgedUntilARestart) {
+  ASSERT_TRUE(open().ok());
+  const auto before = submit("before").record;
+  const auto old_action = std::signal(SIGXFSZ, SIG_IGN);
+  rlimit old_limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  const rlimit full{std::filesystem::file_size(dir_.log()) + 100, old_limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &full), 0);
+  const auto try_submit = [&](const std::string& key) {
+    return store_->submit({.tenant = "tenant",
+                           .idempotency_key = key,
+                           .body = "{}",
+                           .hashes = {},
+                           .receipt_url_base = ""});
+  };
+  EXPECT_FALSE(try_submit("during").ok());
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &old_limit), 0);
+  EXPECT_NE(std::signal(SIGXFSZ, old_action), SIG_ERR);
+  // There is space again, and still nobody knows what the file holds.
+  EXPECT_FALSE(try_submit("during").ok());
+  EXPECT_FALSE(try_submit("after").ok());
+  EXPECT_EQ(ids(), std::vector<std::string>{before.transaction_id});
+  ASSERT_TRUE(open().ok());
+  EXPECT_EQ(store_->counters().torn_bytes_cut, 100U);
+  EXPECT_EQ(submit("during").record.previous_hash, before.record_hash);
 }
 
 }  // namespace

@@ -152,7 +152,8 @@ class Connection {
     std::istringstream lines(head);
     std::string line;
     std::getline(lines, line);
-    if (line.size() > 12) answer.status = std::atoi(line.c_str() + 9);
+    if (line.size() > 12)
+      answer.status = static_cast<int>(std::strtol(line.c_str() + 9, nullptr, 10));
     while (std::getline(lines, line)) {
       if (!line.empty() && line.back() == '\r') line.pop_back();
       const std::size_t colon = line.find(": ");
