@@ -26,7 +26,11 @@ Client::Client(std::shared_ptr<const Settings> settings, std::atomic<std::uint64
 Client::~Client() {
   close();
   Shared* shared = shared_.load(std::memory_order_acquire);
-  if (shared->generation() == current_generation(generation_)) shared->release();
+  if (shared->generation() == current_generation(generation_)) {
+    shared->release();
+  } else {
+    shared->abandon();
+  }
 }
 
 ErrorCode Client::record(const xase_record_fields& record) noexcept {
@@ -120,7 +124,10 @@ Shared* Client::shared() noexcept {
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
-  if (shared_.compare_exchange_strong(shared, fresh, std::memory_order_acq_rel)) return fresh;
+  if (shared_.compare_exchange_strong(shared, fresh, std::memory_order_acq_rel)) {
+    shared->abandon();
+    return fresh;
+  }
   fresh->release();
   return shared;
 }

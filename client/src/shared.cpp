@@ -21,6 +21,8 @@ constexpr std::chrono::seconds kCloseWait{2};
 constexpr std::chrono::milliseconds kResultsBusyInterval{2};
 constexpr std::chrono::milliseconds kResultsIdleInterval{50};
 
+constinit std::atomic<Shared*> abandoned_list{nullptr};
+
 int membarrier(int command) noexcept {
   return static_cast<int>(syscall(SYS_membarrier, command, 0, 0));
 }
@@ -60,6 +62,13 @@ Shared::~Shared() {
 
 void Shared::release() noexcept {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+void Shared::abandon() noexcept {
+  if (abandoned_.exchange(true)) return;
+  next_abandoned_ = abandoned_list.load();
+  while (!abandoned_list.compare_exchange_weak(next_abandoned_, this)) {
+  }
 }
 
 Ring* Shared::acquire(ErrorCode& code) noexcept {

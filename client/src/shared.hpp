@@ -53,6 +53,9 @@ class Shared {
 
   void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept;
+  // Instead of release(), in a child of fork(): a lock in here may be held for ever by a thread
+  // that does not exist in this process, so it stays as it is, only known to leak checkers.
+  void abandon() noexcept;
 
   // A ring for the calling thread: one that an ended thread gave back, or a new one. Null: the
   // reason is in `code`, and the refusal is counted.
@@ -106,6 +109,8 @@ class Shared {
   const bool needs_fence_;
   std::atomic<std::uint32_t> references_{1};
   std::atomic<bool> closed_{false};
+  std::atomic<bool> abandoned_{false};
+  Shared* next_abandoned_ = nullptr;
   Results results_;
 
   std::atomic<proto::Doorbell*> doorbell_{nullptr};

@@ -20,9 +20,10 @@ pthread_once_t key_once = PTHREAD_ONCE_INIT;
 
 void drop(ThreadSlot* slot, std::uint64_t generation) noexcept {
   const std::unique_ptr<ThreadSlot> owned(slot);
-  // Another generation's lock may be held for ever by a thread that does not exist in this process:
-  // what belongs to an ancestor is left as it is.
-  if (slot->generation != generation) return;
+  if (slot->generation != generation) {
+    slot->shared->abandon();
+    return;
+  }
   slot->shared->give_back(slot->ring);
   slot->shared->release();
 }
