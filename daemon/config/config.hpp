@@ -75,9 +75,9 @@ struct Config {
     std::uint64_t segment_bytes = 64 * kMiB;
     // All segments together; at least four segments.
     std::uint64_t max_bytes = 16 * kGiB;
-    // How long payloads of delivered records stay readable on this host.
+    // How long payloads of delivered records stay readable on this host, at least.
     std::chrono::milliseconds keep_payloads{std::chrono::hours(24 * 30)};
-    // Preallocated, so that receipts and reclaiming go on when the disk is full.
+    // At the end of the last segment: for receipts alone, when the disk is full.
     std::uint64_t reserve_bytes = 8 * kMiB;
   } journal;
 
