@@ -14,7 +14,7 @@
 #include <csignal>
 #include <exception>
 #include <list>
-#include <mutex>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <thread>
@@ -136,7 +136,7 @@ class Server final : public ControlServer {
   void reap();
   bool wait_for_connection(std::chrono::milliseconds pause);
 
-  UnixListener listener_;
+  std::optional<UnixListener> listener_;  // until stop()
   const ControlOptions options_;
   const std::uint32_t privileged_uid_;
   const ControlHooks hooks_;
@@ -168,11 +168,12 @@ void Server::stop() {
   while (write(stop_event_, &one, sizeof one) < 0 && errno == EINTR) {
   }
   accept_thread_.join();
+  listener_.reset();
 }
 
 // False when the server stops. With `pause`, only that is waited for, so long.
 bool Server::wait_for_connection(std::chrono::milliseconds pause) {
-  std::array<pollfd, 2> fds{pollfd{stop_event_, POLLIN, 0}, pollfd{listener_.fd(), POLLIN, 0}};
+  std::array<pollfd, 2> fds{pollfd{stop_event_, POLLIN, 0}, pollfd{listener_->fd(), POLLIN, 0}};
   const bool pausing = pause.count() > 0;
   const int ready =
       poll(fds.data(), pausing ? 1 : 2, pausing ? static_cast<int>(pause.count()) : -1);
@@ -183,7 +184,7 @@ void Server::accept_loop() {
   std::chrono::milliseconds pause{0};
   while (wait_for_connection(pause)) {
     reap();
-    const int socket = accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int socket = accept4(listener_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     // Out of file descriptors or memory: that passes, and asking at once again would only burn.
     pause = std::chrono::milliseconds(
         socket < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

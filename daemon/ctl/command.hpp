@@ -36,10 +36,14 @@ Result<std::string> resolve_run_dir(const Globals& globals);
 // "30" or "0.5": seconds, not negative, at most 10 years.
 std::chrono::milliseconds seconds_option(double seconds);
 
+// Checks whose workings do not clutter --help.
+inline CLI::Validator quiet(CLI::Validator check) { return check.description(""); }
+
 // Each adds one command, or one group of them.
 void add_status_command(CLI::App& app, Globals& globals);
 void add_top_command(CLI::App& app, Globals& globals);
 void add_record_command(CLI::App& app, Globals& globals);
+void add_verify_command(CLI::App& app, Globals& globals);
 void add_wait_command(CLI::App& app, Globals& globals);
 void add_ready_command(CLI::App& app, Globals& globals);
 void add_tap_command(CLI::App& app, Globals& globals);

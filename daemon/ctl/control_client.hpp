@@ -35,7 +35,7 @@ class ControlClient {
   Result<std::string> get_ok(const std::string& path_and_query);
   Result<std::string> post_ok(const std::string& path);
 
-  // fresh: with rings that were made a moment ago.
+  // fresh: the rings as they are now, also those made a moment ago; costs the daemon a look.
   Result<Snapshot> snapshot(bool fresh = false);
 
  private:

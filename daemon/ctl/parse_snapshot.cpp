@@ -139,7 +139,7 @@ bool read_all(const Json& json, Snapshot& snapshot) {
   }
   if (const auto rings = json.find("rings"); rings != json.end() && rings->is_array()) {
     for (const Json& ring : *rings) {
-      if (!read_ring(ring, snapshot.rings.emplace_back())) return false;
+      if (!ring.is_object() || !read_ring(ring, snapshot.rings.emplace_back())) return false;
     }
   }
   return in.sound();

@@ -50,7 +50,7 @@ void add_ready_command(CLI::App& app, Globals& globals) {
   auto timeout = std::make_shared<double>(0);
   command->add_option("--timeout", *timeout, "Keep asking for so long")
       ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      ->check(quiet(CLI::NonNegativeNumber));
   command->callback([&globals, timeout] { globals.exit_code = run_ready(globals, *timeout); });
 }
 

@@ -232,8 +232,8 @@ int wait_for_all(xase::Client& client, const RecordOptions& options) {
                              " records are under way, nothing is lost; see: xasectl status");
   }
   if (const std::uint64_t failed = client.stats().failed; failed != 0) {
-    return fail(kExitNo, with_commas(failed) +
-                             " records were refused; see: xasectl deadletter list, xasectl tap");
+    return fail(kExitNo, with_commas(failed) + (failed == 1 ? " record was" : " records were") +
+                             " refused; see: xasectl deadletter list, xasectl tap");
   }
   return kExitOk;
 }
@@ -320,27 +320,29 @@ void add_record_command(CLI::App& app, Globals& globals) {
   command->add_option("FILE", options->file, "JSON lines; - or nothing: stdin");
   command->add_flag("--ack", options->ack, "Print each line's number once its record is committed");
   CLI::Option* wait =
-      command->add_option("--wait", options->until, "Then wait until all of them are that far")
-          ->transform(CLI::CheckedTransformer(until_names()))
+      command
+          ->add_option("--wait", options->until,
+                       "Then wait until all are committed, journaled, durable or delivered")
+          ->transform(quiet(CLI::CheckedTransformer(until_names())))
           ->type_name("LEVEL");
   command->add_option("--timeout", options->timeout_seconds, "Of --wait; default 60")
       ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      ->check(quiet(CLI::NonNegativeNumber));
   command
       ->add_option("--room-timeout", options->room_timeout_seconds,
                    "How long a full ring is waited for; default 30")
       ->type_name("SECONDS")
-      ->check(CLI::PositiveNumber);
+      ->check(quiet(CLI::PositiveNumber));
   command->add_option("--repeat", options->repeat, "Record the file so many times, with new ids")
       ->type_name("N")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
+      ->check(quiet(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000})));
   command
       ->add_option("--id-prefix", options->id_prefix,
                    "New transaction ids \"<prefix>-<round>-<id>\", and new idempotency keys")
       ->type_name("TEXT");
   command->add_option("--rate", options->per_second, "At most so many a second")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(quiet(CLI::PositiveNumber));
   command->callback([&globals, options, wait] {
     options->wait = wait->count() > 0;
     globals.exit_code = run_record(globals, *options);

@@ -195,7 +195,7 @@ class View {
     for (const RingSnapshot& ring : s_.rings) {
       fullest = std::max(fullest, fraction(ring.used_bytes, ring.capacity_bytes));
     }
-    if (!s_.rings.empty()) {
+    if (s_.producers != 0 && !s_.rings.empty()) {
       text +=
           dot() + "fullest " + ink(fullest > 0.5 ? Ink::kYellow : Ink::kPlain, percent(fullest));
     }

@@ -64,6 +64,7 @@ std::string line_of(const Json& entry, const Style& style) {
     add("for #" + std::to_string(of));
   }
   add(text_of(entry, "note"));
+  while (text.ends_with(' ')) text.pop_back();
   text += "\n";
   if (const auto payload = entry.find("payload"); payload != entry.end() && payload->is_object()) {
     for (const auto& [name, value] : payload->items()) {

@@ -133,7 +133,7 @@ void add_top_command(CLI::App& app, Globals& globals) {
   auto options = std::make_shared<TopOptions>();
   command->add_option("--interval", options->interval_seconds, "Between looks; default 1")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.1, 3600.0));
+      ->check(quiet(CLI::Range(0.1, 3600.0)));
   command->add_option("--count", options->count, "End after so many looks")->type_name("N");
   command->callback([&globals, options] { globals.exit_code = run_top(globals, *options); });
 }

@@ -34,10 +34,10 @@ std::string level_name(Level level) {
 }
 
 // Asks once and takes in the answer; the reason where there is none to take in.
-Status look(ControlClient& client, const std::string& run_dir, bool fresh, WaitProgress& progress) {
+Status look(ControlClient& client, const std::string& run_dir, WaitProgress& progress) {
   // The listing comes first: a ring that goes away between the two is then waited for once more.
   const auto rings = list_rings(run_dir);
-  const Result<Snapshot> snapshot = client.snapshot(fresh);
+  const Result<Snapshot> snapshot = client.snapshot(true);
   if (!snapshot.ok()) return snapshot.status();
   if (!snapshot->ready) {
     return {Code::kTimeout, "the daemon is not ready: " + printable(snapshot->not_ready_reason)};
@@ -76,12 +76,8 @@ int run_wait(const Globals& globals, const WaitOptions& options) {
   WaitProgress progress(options.level, list_rings(*run_dir));
   Pace pace;
   Status last_failure;
-  bool fresh = true;
   while (true) {
-    last_failure = look(client, *run_dir, fresh, progress);
-    // A daemon that cannot look at its rings in time is asked as any other: it is still told of
-    // below, and a restart begins anew.
-    if (last_failure.ok()) fresh = false;
+    last_failure = look(client, *run_dir, progress);
     if (last_failure.code() == Code::kDenied) return fail(last_failure);
     if (progress.reached() || deadline.passed()) break;
     pace.pause(deadline);
@@ -105,12 +101,12 @@ void add_wait_command(CLI::App& app, Globals& globals) {
   command
       ->add_option("--for", options->level,
                    "committed, journaled, durable or delivered (set-aside records count as done)")
-      ->transform(CLI::CheckedTransformer(level_names()))
+      ->transform(quiet(CLI::CheckedTransformer(level_names())))
       ->type_name("LEVEL")
       ->required();
   command->add_option("--timeout", options->timeout_seconds, "Give up after so long; default 60")
       ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      ->check(quiet(CLI::NonNegativeNumber));
   command->callback([&globals, options] { globals.exit_code = run_wait(globals, *options); });
 }
 

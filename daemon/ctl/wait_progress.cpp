@@ -52,7 +52,7 @@ void WaitProgress::observe_rings(const Snapshot& now,
       const RingSnapshot& ring = *found->second;
       if (!target) target = ring.committed_sequence;
       // An empty ring holds nothing of ours whatever its owner claims to have committed.
-      done = ring.used_bytes == 0 || ring.journaled_sequence >= *target;
+      done = ring.used_bytes == 0 || (*target != 0 && ring.journaled_sequence >= *target);
     } else if (rings_there) {
       // Gone from the folder: drained and removed. There, but not attached yet: wait.
       done = !rings_there->contains(ring_id);

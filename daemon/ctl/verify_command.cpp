@@ -1,0 +1,302 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "daemon/ctl/command.hpp"
+#include "daemon/ctl/terminal.hpp"
+#include "daemon/ledger/verify.hpp"
+
+namespace xased::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct VerifyCommandOptions {
+  std::string state_dir;
+  bool quiet = false;
+};
+
+// A line on the terminal that is drawn anew, ten times a second at most.
+class ProgressBar {
+ public:
+  explicit ProgressBar(const Style& style) : style_(style) {}
+  ~ProgressBar() { clear(); }
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  void show(std::uint64_t done, std::uint64_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!style_.color || now - shown_ < std::chrono::milliseconds(100)) return;
+    shown_ = now;
+    const double share = total == 0 ? 1.0 : static_cast<double>(done) / static_cast<double>(total);
+    const std::chrono::duration<double> took = now - begin_;
+    std::string text = "\r\x1b[K" + bar(style_, share, 30) +
+                       right(std::to_string(static_cast<int>(std::min(share, 1.0) * 100)), 4) +
+                       " %  " + short_bytes(done) + " of " + short_bytes(total);
+    if (took.count() > 1 && share > 0.01) {
+      text += ", " + short_seconds(std::ceil(took.count() * (1 - share) / share)) + " to go";
+    }
+    drawn_ = write_all(STDERR_FILENO, text);
+  }
+  void clear() {
+    if (drawn_) write_all(STDERR_FILENO, "\r\x1b[K");
+    drawn_ = false;
+  }
+
+ private:
+  const Style style_;
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point shown_ = begin_;
+  bool drawn_ = false;
+};
+
+Json counts_json(const VerifyCounts& c) {
+  return {{"segments", c.segments},
+          {"bytes", c.bytes},
+          {"entries", c.entries},
+          {"records", c.records},
+          {"rejected", c.rejected},
+          {"gaps", c.gaps},
+          {"missing", c.missing},
+          {"receipts", c.receipts},
+          {"replayed", c.replayed},
+          {"possible_duplicates", c.possible_duplicates},
+          {"dead_letters", c.dead_letters},
+          {"undelivered", c.undelivered},
+          {"producers", c.producers},
+          {"erased", c.erased},
+          {"unmatched_receipts", c.unmatched_receipts},
+          {"unreadable", c.unreadable}};
+}
+
+const char* verdict_of(int exit_code) {
+  switch (exit_code) {
+    case 0:
+      return "verified";
+    case 1:
+      return "refuted";
+    case 2:
+      return "not_established";
+    default:
+      return "malformed";
+  }
+}
+
+Json report_json(const VerifyReport& report) {
+  Json json{{"verdict", verdict_of(report.exit_code())},
+            {"first_bad_sequence", report.first_bad_sequence()},
+            {"log_id", report.log_id},
+            {"origin", report.origin},
+            {"head", report.head},
+            {"first_sequence", report.first_sequence},
+            {"last_sequence", report.last_sequence},
+            {"first_wall_ns", report.first_wall_ns},
+            {"last_wall_ns", report.last_wall_ns},
+            {"unfinished_bytes", report.unfinished_bytes},
+            {"malformed", report.malformed},
+            {"counts", counts_json(report.counts)}};
+  Json& properties = json["properties"] = Json::array();
+  for (const VerifyPropertyReport& property : report.properties) {
+    properties.push_back({{"name", verify_property_name(property.property)},
+                          {"verdict", verify_verdict_name(property.verdict)},
+                          {"required", property.required},
+                          {"first_bad_sequence", property.first_bad_sequence},
+                          {"findings", property.findings},
+                          {"text", property.text}});
+  }
+  json["findings_total"] = report.findings_total;
+  Json& findings = json["findings"] = Json::array();
+  for (const VerifyFinding& finding : report.findings) {
+    findings.push_back({{"property", verify_property_name(finding.property)},
+                        {"sequence", finding.sequence},
+                        {"segment", finding.segment},
+                        {"position", finding.position},
+                        {"text", finding.text}});
+  }
+  Json& gaps = json["gaps"] = Json::array();
+  for (const VerifyGap& gap : report.gaps) {
+    gaps.push_back({{"sequence", gap.sequence},
+                    {"reason", gap.reason},
+                    {"ring_id", gap.ring_id},
+                    {"count", gap.count},
+                    {"after_sequence", gap.after_sequence},
+                    {"before_sequence", gap.before_sequence},
+                    {"text", gap.text}});
+  }
+  return json;
+}
+
+// The report for people.
+class Pages {
+ public:
+  Pages(const VerifyReport& report, const Style& style) : report_(report), style_(style) {}
+
+  std::string take() {
+    head();
+    properties();
+    findings();
+    gaps();
+    verdict();
+    return std::move(text_);
+  }
+
+ private:
+  void line(const std::string& text) { text_ += text + "\n"; }
+  std::string ink(Ink color, std::string_view text) const { return paint(style_, color, text); }
+  void labelled(std::string_view label, const std::string& text) {
+    line(ink(Ink::kDim, left(label, 11)) + text);
+  }
+
+  void head() {
+    const VerifyCounts& c = report_.counts;
+    if (!report_.origin.empty()) labelled("ledger", printable(report_.origin));
+    if (!report_.log_id.empty()) labelled("log id", report_.log_id);
+    if (report_.first_sequence != 0) {
+      labelled("entries", with_commas(c.entries) + ", " + std::to_string(report_.first_sequence) +
+                              " to " + std::to_string(report_.last_sequence) + ", in " +
+                              with_commas(c.segments) + " segments, " + short_bytes(c.bytes));
+      labelled("made", local_time(report_.first_wall_ns) + " to " +
+                           local_time(report_.last_wall_ns) + " by the host's clock");
+      labelled("head", report_.head);
+    }
+    labelled("records", with_commas(c.records) + ": " + with_commas(c.receipts) + " delivered, " +
+                            with_commas(c.dead_letters) + " set aside, " +
+                            with_commas(c.undelivered) + " not yet delivered, " +
+                            with_commas(c.rejected) + " rejected");
+    if (c.replayed != 0 || c.possible_duplicates != 0) {
+      labelled("doubtful", with_commas(c.replayed) + " receipts replayed, " +
+                               with_commas(c.possible_duplicates) + " possible duplicates");
+    }
+    if (c.erased != 0) labelled("erased", with_commas(c.erased) + " entries without payload");
+    if (report_.unfinished_bytes != 0) {
+      labelled("unfinished", with_commas(report_.unfinished_bytes) +
+                                 " bytes at the end are no whole entry: one being written, or cut "
+                                 "off by a crash");
+    }
+    line("");
+  }
+
+  void properties() {
+    for (const VerifyPropertyReport& property : report_.properties) {
+      Ink color = Ink::kDim;
+      if (property.verdict == VerifyVerdict::kProven) color = Ink::kGreen;
+      if (property.verdict == VerifyVerdict::kRefuted) color = Ink::kRed;
+      if (property.verdict == VerifyVerdict::kNotEstablished && property.required) {
+        color = Ink::kYellow;
+      }
+      line(ink(color, left(verify_verdict_name(property.verdict), 17)) +
+           left(verify_property_name(property.property), 13) + printable(property.text));
+    }
+  }
+
+  void findings() {
+    if (report_.findings.empty()) return;
+    line("");
+    for (const VerifyFinding& finding : report_.findings) {
+      line(ink(Ink::kRed, "sequence " + std::to_string(finding.sequence)) + "  " +
+           std::string(verify_property_name(finding.property)) + ": " + printable(finding.text) +
+           ink(Ink::kDim, "  (" + printable(finding.segment) + " at byte " +
+                              std::to_string(finding.position) + ")"));
+    }
+    if (report_.findings_total > report_.findings.size()) {
+      line("and " + with_commas(report_.findings_total - report_.findings.size()) + " others");
+    }
+  }
+
+  void gaps() {
+    if (report_.gaps.empty()) return;
+    line("");
+    for (const VerifyGap& gap : report_.gaps) {
+      std::string text = ink(Ink::kYellow, "gap " + std::to_string(gap.sequence)) + "  " +
+                         with_commas(gap.count) + " records, " + printable(gap.reason);
+      if (!gap.ring_id.empty()) text += ", producer " + gap.ring_id.substr(0, 8);
+      text += ", after its " + std::to_string(gap.after_sequence);
+      if (gap.before_sequence != 0) text += ", before its " + std::to_string(gap.before_sequence);
+      if (!gap.text.empty()) text += ": " + printable(gap.text);
+      line(text);
+    }
+    if (report_.counts.gaps > report_.gaps.size()) {
+      line("and " + with_commas(report_.counts.gaps - report_.gaps.size()) + " other gaps");
+    }
+  }
+
+  void verdict() {
+    line("");
+    switch (report_.exit_code()) {
+      case 0:
+        line(ink(Ink::kGreen, "VERIFIED") + "  everything that these files alone can show holds");
+        break;
+      case 1:
+        line(ink(Ink::kRed, "REFUTED") + "  first at sequence " +
+             std::to_string(report_.first_bad_sequence()));
+        break;
+      case 2:
+        line(ink(Ink::kYellow, "NOT ESTABLISHED") + "  there is not enough here to say");
+        break;
+      default:
+        line(ink(Ink::kRed, "MALFORMED") + "  " + printable(report_.malformed));
+    }
+  }
+
+  const VerifyReport& report_;
+  const Style& style_;
+  std::string text_;
+};
+
+Result<std::string> state_dir_of(const Globals& globals, const VerifyCommandOptions& options) {
+  if (!options.state_dir.empty()) return options.state_dir;
+  Result<Config> config = effective_config(globals);
+  if (!config.ok()) return config.status();
+  return std::move(config->state_dir);
+}
+
+int run_verify(const Globals& globals, const VerifyCommandOptions& options) {
+  const Result<std::string> state_dir = state_dir_of(globals, options);
+  if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
+  ProgressBar progress(style_of(STDERR_FILENO));
+  VerifyOptions verify_options;
+  if (!options.quiet) {
+    verify_options.progress = [&progress](std::uint64_t done, std::uint64_t total) {
+      progress.show(done, total);
+    };
+  }
+  const Result<VerifyReport> report =
+      verify_ledger(system_file_system(), *state_dir, verify_options);
+  progress.clear();
+  if (!report.ok()) {
+    if (report.status().code() == Code::kDenied) {
+      return fail(kExitDenied, report.status().message() + "; try sudo, or sudo -u xased");
+    }
+    return fail(kExitMalformed, report.status().message());
+  }
+  if (globals.json) {
+    write_all(STDOUT_FILENO,
+              report_json(*report).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  } else if (!options.quiet) {
+    write_all(STDOUT_FILENO, Pages(*report, style_of(STDOUT_FILENO)).take());
+  }
+  return report->exit_code();
+}
+
+}  // namespace
+
+void add_verify_command(CLI::App& app, Globals& globals) {
+  CLI::App* command = app.add_subcommand(
+      "verify", "Verify a ledger offline, from its files alone, trusting nobody");
+  command->footer(
+      "\nExit codes: 0 all that is asked for is proven; 1 something is refuted; 2 not enough to "
+      "say;\n"
+      "3 malformed, or there is no ledger. Reads only; a daemon may be writing meanwhile.");
+  auto options = std::make_shared<VerifyCommandOptions>();
+  command->add_option("STATE_DIR", options->state_dir,
+                      "Of the ledger; default: that of the configuration");
+  command->add_flag("-q,--quiet", options->quiet, "Say it by the exit code alone");
+  command->callback([&globals, options] { globals.exit_code = run_verify(globals, *options); });
+}
+
+}  // namespace xased::ctl
