@@ -376,6 +376,18 @@ void DeliveryCore::pass_by(const Entry& entry) {
   announce(entry.leaf.ring_id);
 }
 
+// An entry up to which all was settled before this start. Its producer may not have been told: that
+// is not durable, and happens after the cursor is.
+void DeliveryCore::pass_settled(const Entry& entry) {
+  if (entry.leaf.type == EntryType::kRecord || entry.leaf.type == EntryType::kRejected) {
+    last_read_[entry.leaf.ring_id] = entry.leaf.ring_sequence;
+  }
+  if (entry.leaf.sequence != resumed_settled_through_) return;
+  std::vector<Id> rings;
+  for (const auto& [ring, last] : last_read_) rings.push_back(ring);
+  for (const Id& ring : rings) announce(ring);
+}
+
 bool DeliveryCore::read_more() {
   const std::int64_t now_ns = now();
   if (now_ns < read_again_boot_ns_) return false;
@@ -418,7 +430,10 @@ bool DeliveryCore::read_entry() {
   const Entry& entry = source_.entry();
   const std::uint64_t sequence = entry.leaf.sequence;
   if (resume_ != nullptr && resume_->is_past(sequence)) resume_.reset();
-  if (sequence <= resumed_settled_through_) return true;
+  if (sequence <= resumed_settled_through_) {
+    pass_settled(entry);
+    return true;
+  }
   if (log_id_ == xase::proto::Hash{}) log_id_ = entry.leaf.log_id;
   const bool settled = resume_ != nullptr && resume_->settled(sequence);
   if (entry.leaf.type == EntryType::kRejected ||

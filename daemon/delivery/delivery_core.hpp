@@ -121,6 +121,7 @@ class DeliveryCore {
   bool flush_spill();
   void announce(const xase::proto::Id& ring);
   void pass_by(const Entry& entry);
+  void pass_settled(const Entry& entry);
 
   std::uint64_t read_through() const;
   std::uint64_t settled_through() const;

@@ -21,6 +21,7 @@ struct FakeFileSystem::Node {
   std::vector<std::byte> now;
   std::vector<std::byte> durable;
   std::set<std::uint64_t> dirty;  // pieces of `now` that a sync would write
+  std::string path;  // the last name it was given
   bool is_locked = false;
 
   void mark_dirty(std::uint64_t from, std::uint64_t to) {
@@ -117,7 +118,7 @@ class FakeFileSystem::FakeFile final : public File {
  private:
   Verdict judge(FsCall call) const {
     if (generation_ != fs_.generation_) return {EIO, false};
-    return fs_.judge(call, path_);
+    return fs_.judge(call, node_->path);
   }
 
   FakeFileSystem& fs_;
@@ -230,6 +231,7 @@ void FakeFileSystem::put(const std::string& path, const std::vector<std::byte>& 
   if (directory == nullptr) std::abort();
   const auto node = std::make_shared<Node>();
   node->now = node->durable = bytes;
+  node->path = path;
   directory->now[name] = directory->durable[name] = node;
 }
 
@@ -357,6 +359,7 @@ Result<std::unique_ptr<File>> FakeFileSystem::open(const std::string& path, Open
     Directory* directory = directory_of(path, name);
     if (directory == nullptr || !creates) return os_status("open " + path, ENOENT);
     node = std::make_shared<Node>();
+    node->path = path;
     set_name(*directory, name, node);
   }
   return std::unique_ptr<File>(std::make_unique<FakeFile>(*this, node, path));
@@ -375,6 +378,7 @@ Status FakeFileSystem::rename(const std::string& from, const std::string& to) {
   if (node == nullptr || from_directory == nullptr || to_directory == nullptr) {
     return os_status("rename " + from + " to " + to, ENOENT);
   }
+  node->path = to;
   if (from_directory == to_directory) {
     // One step: both names change, or neither.
     to_directory->now.erase(from_name);

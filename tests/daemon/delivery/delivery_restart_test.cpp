@@ -43,6 +43,18 @@ TEST_F(DeliveryRestart, SendsNothingAgainThatHasItsReceipt) {
   EXPECT_EQ(receipts(), 100U);
 }
 
+TEST_F(DeliveryRestart, TellsProducersAgainWhatTheyMayNotHaveHeard) {
+  records(3, 1);
+  records(2, 2);
+  start();
+  deliver_all();
+  stop();
+  start();
+  deliver_all();
+  EXPECT_EQ(settled_[1], 3U);
+  EXPECT_EQ(settled_[2], 2U);
+}
+
 TEST_F(DeliveryRestart, GoesOnInTheMiddle) {
   const auto sent = records(20);
   start();
