@@ -11,6 +11,26 @@ using xase::proto::Bytes;
 using xase::proto::kCommitMarkBytes;
 using xase::proto::kSegmentHeaderBytes;
 
+namespace {
+
+// A full disk is not filled, and emptied, over and over.
+constexpr std::int64_t kRetrySegmentNs = 1'000'000'000;
+
+// Appends the frames in `from` that are not commit marks.
+void append_entries(Bytes from, std::vector<std::byte>& to) {
+  while (!from.empty()) {
+    const auto result = xase::proto::decode_frame(from);
+    assert(result.fault == xase::proto::FrameFault::kNone);
+    if (!result.frame.is_commit_mark()) {
+      to.insert(to.end(), from.begin(),
+                from.begin() + static_cast<std::ptrdiff_t>(result.frame.bytes));
+    }
+    from = from.subspan(result.frame.bytes);
+  }
+}
+
+}  // namespace
+
 Journal::Journal(FileSystem& fs, const Clock& clock, JournalOptions options, Positions& positions,
                  SegmentPreparer& preparer, SyncStage& sync)
     : fs_(fs),
@@ -33,9 +53,14 @@ void Journal::open(JournalTail tail, const ChainState& chain) {
 Status Journal::create(const ChainState& chain) {
   if (Status status = preparer_.make_now(); !status.ok()) return status;
   if (Status status = start_segment(chain, 0, {}); !status.ok()) return status;
+  if (Status status = sync_names(); !status.ok()) return status;
   written_ = chain;
   request_next_segment();
   return {};
+}
+
+bool Journal::fits(std::size_t bytes) const {
+  return position_ + batch_.size() + bytes + 2 * kCommitMarkBytes <= options_.segment_bytes;
 }
 
 bool Journal::has_room(std::size_t bytes, bool is_record) const {
@@ -50,7 +75,14 @@ bool Journal::has_room(std::size_t bytes, bool is_record) const {
 }
 
 void Journal::request_next_segment() {
-  if (!at_max_bytes()) preparer_.request();
+  if (at_max_bytes()) return;
+  if (preparer_.failed()) {
+    const std::int64_t now = clock_.boot_ns();
+    if (retry_boot_ns_ == 0) retry_boot_ns_ = now + kRetrySegmentNs;
+    if (now < retry_boot_ns_) return;
+  }
+  retry_boot_ns_ = 0;
+  if (preparer_.request()) sync_.nudge();
 }
 
 Status Journal::prepare_now() { return at_max_bytes() ? why_no_segment() : preparer_.make_now(); }
@@ -84,19 +116,27 @@ Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Byte
   if (Status status = file->sync_data(); !status.ok()) return status;
   const std::string path = options_.directory + "/" + segment_name(header.first_sequence);
   if (Status status = fs_.rename(preparer_.path(), path); !status.ok()) return status;
-  if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  // From here on the segment is there for whoever looks: there is no way back to the one before.
   file_ = file;
   position_ = kSegmentHeaderBytes + frames.size();
   segments_.push_back(header.first_sequence);
   mark_sequence_ = 0;
+  name_is_synced_ = false;
   return {};
 }
 
-Status Journal::rotate(const ChainState& chain, std::uint32_t flags) {
-  assert(batch_.empty());
-  if (Status status = start_segment(chain, flags, {}); !status.ok()) return status;
-  request_next_segment();
+Status Journal::sync_names() {
+  if (name_is_synced_) return {};
+  if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  name_is_synced_ = true;
   return {};
+}
+
+Status Journal::rotate(const ChainState& before, const ChainState& after, std::uint32_t flags) {
+  if (Status status = start_segment(before, flags, batch_); !status.ok()) return status;
+  if (!batch_.empty()) keep_batch(after);
+  request_next_segment();
+  return sync_names();
 }
 
 // The mark that is due; from then on none is.
@@ -109,9 +149,12 @@ std::vector<std::byte> Journal::encode_mark() {
 
 // A full queue means that the sync stage is far behind, or stands still after a failure: settle()
 // tries again.
-void Journal::submit() { submitted_ = sync_.submit(file_, written_.last_sequence); }
+void Journal::submit() {
+  submitted_ = sync_names().ok() && sync_.submit(file_, written_.last_sequence);
+}
 
 Status Journal::write(const ChainState& chain) {
+  if (Status status = sync_names(); !status.ok()) return status;
   if (batch_.empty()) return {};
   if (mark_sequence_ != 0) {
     const std::vector<std::byte> mark = encode_mark();
@@ -119,6 +162,12 @@ Status Journal::write(const ChainState& chain) {
   }
   if (Status status = file_->write_at(batch_, position_); !status.ok()) return status;
   position_ += batch_.size();
+  keep_batch(chain);
+  return {};
+}
+
+// The batch is written, and ends at position_: kept until it is durable.
+void Journal::keep_batch(const ChainState& chain) {
   unsynced_bytes_ += batch_.size();
   Chunk chunk{std::move(batch_), written_, chain.last_sequence, segments_.back(), position_};
   batch_.clear();
@@ -130,7 +179,6 @@ Status Journal::write(const ChainState& chain) {
   written_ = chain;
   positions_.journaled.store(chain.last_sequence, std::memory_order_release);
   submit();
-  return {};
 }
 
 Status Journal::settle(bool mark) {
@@ -161,25 +209,19 @@ Status Journal::settle(bool mark) {
 }
 
 Status Journal::rewrite_unsynced() {
+  // What is durable by now stays where it is.
+  if (Status status = settle(false); !status.ok()) return status;
   if (unsynced_.empty()) {
     sync_.resume(written_.last_sequence);
     return {};
   }
   const ChainState before = unsynced_.front().before;
+  // Marks speak of positions in the file that failed: also those in a batch that could not be
+  // written.
   std::vector<std::byte> frames;
-  for (const Chunk& chunk : unsynced_) {
-    Bytes left = chunk.frames;
-    while (!left.empty()) {
-      const auto result = xase::proto::decode_frame(left);
-      assert(result.fault == xase::proto::FrameFault::kNone);
-      // Marks speak of positions in the file that failed.
-      if (!result.frame.is_commit_mark()) {
-        frames.insert(frames.end(), left.begin(),
-                      left.begin() + static_cast<std::ptrdiff_t>(result.frame.bytes));
-      }
-      left = left.subspan(result.frame.bytes);
-    }
-  }
+  for (const Chunk& chunk : unsynced_) append_entries(chunk.frames, frames);
+  std::vector<std::byte> batch;
+  append_entries(batch_, batch);
   if (!preparer_.ready()) {
     // The sync stage stands still while failed, so its half-made file is ours to finish.
     if (Status status = preparer_.make_now(); !status.ok()) return status;
@@ -196,14 +238,25 @@ Status Journal::rewrite_unsynced() {
     segments_.insert(segments_.end(), superseded.rbegin(), superseded.rend());
     return status;
   }
+  if (Status status = sync_names(); !status.ok()) return status;
+  bool removed = false;
   for (const std::uint64_t first : superseded) {
     if (first == segments_.back()) continue;
+    removed = true;
     if (Status status = fs_.remove(options_.directory + "/" + segment_name(first)); !status.ok()) {
       return status;
     }
   }
+  // A superseded segment must not come back behind entries that were called durable.
+  if (removed) {
+    if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  }
+  batch_ = std::move(batch);
   unsynced_.clear();
   unsynced_bytes_ = 0;
+  submitted_ = true;
+  mark_sequence_ = written_.last_sequence;
+  mark_position_ = position_;
   request_next_segment();
   sync_.resume(written_.last_sequence);
   return {};

@@ -46,17 +46,23 @@ class Journal {
   // Whether a frame of `bytes` may join the batch: it fits the segment and, for a record, leaves
   // the reserve alone or has a next segment behind it.
   bool has_room(std::size_t bytes, bool is_record) const;
-  // Whether rotate() can go on: a next segment is ready.
-  bool can_rotate() const { return preparer_.ready(); }
-  // Asks for the next segment unless the journal has reached its largest size.
+  // Whether a frame of `bytes` fits at all into what is left of the segment, reserve included.
+  bool fits(std::size_t bytes) const;
+  // Whether rotate() can go on: a next segment is ready, and the sync stage knows of all that was
+  // written to this one.
+  bool can_rotate() const { return preparer_.ready() && submitted_; }
+  // Asks for the next segment unless the journal has reached its largest size, or the last attempt
+  // failed a moment ago.
   void request_next_segment();
   // Makes the next segment in this thread. Only before the sync stage runs.
   Status prepare_now();
   // Why there is no next segment; ok: it is being made.
   Status why_no_segment() const;
-  // Starts a new segment; the batch must have been written. On failure nothing changed that a later
-  // call would trip over.
-  Status rotate(const ChainState& chain, std::uint32_t flags);
+  // Starts a new segment that goes on after `before` and begins with the batch, whose last entry is
+  // `after.last_sequence`: whoever finds the segment, also after a crash, finds it with these. What
+  // was in the batch earlier must have been written. On failure the batch stays, for either
+  // segment.
+  Status rotate(const ChainState& before, const ChainState& after, std::uint32_t flags);
 
   // The batch: frames are appended by the caller through Chain.
   std::vector<std::byte>& batch() { return batch_; }
@@ -88,6 +94,8 @@ class Journal {
     std::uint64_t end_position = 0;
   };
   Status start_segment(const ChainState& chain, std::uint32_t flags, xase::proto::Bytes frames);
+  Status sync_names();
+  void keep_batch(const ChainState& chain);
   std::vector<std::byte> encode_mark();
   void submit();
 
@@ -105,6 +113,9 @@ class Journal {
   std::deque<Chunk> unsynced_;
   std::uint64_t unsynced_bytes_ = 0;
   bool submitted_ = true;  // the sync stage knows of all that was written
+  // The segment's name survives power loss. Until it does nothing in it may be called durable.
+  bool name_is_synced_ = true;
+  std::int64_t retry_boot_ns_ = 0;  // when to ask for a segment again after a failure; 0: now
   // What the next mark would say; zero: it has been said.
   std::uint64_t mark_sequence_ = 0;
   std::uint64_t mark_position_ = 0;

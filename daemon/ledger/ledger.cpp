@@ -105,17 +105,23 @@ bool Ledger::append_opening() {
 bool Ledger::make_room(std::size_t bytes, bool is_record) {
   if (journal_->has_room(bytes, is_record)) return true;
   if (!journal_->can_rotate()) {
-    journal_->request_next_segment();
+    // The reason first: asking again forgets it.
     trouble_ = journal_->why_no_segment();
+    journal_->request_next_segment();
     return false;
   }
-  if (trouble_ = flush(); !trouble_.ok()) return false;
+  if (!flush().ok() || !journal_->can_rotate()) return false;
   // Before intake has attached its rings nobody can say what a segment must start with: the next
   // recovery then reads the one before it too.
   const std::uint32_t flags = on_new_segment_ ? 0 : xase::proto::kSegmentContinues;
-  if (trouble_ = journal_->rotate(chain_->state(), flags); !trouble_.ok()) return false;
+  const ChainState before = chain_->state();
+  is_starting_segment_ = true;
   if (on_new_segment_) on_new_segment_();
-  return journal_->has_room(bytes, is_record);
+  is_starting_segment_ = false;
+  trouble_ = journal_->rotate(before, chain_->state(), flags);
+  if (!trouble_.ok()) return false;
+  // What does not fit now never would: it makes this segment larger.
+  return journal_->has_room(bytes, is_record) || !journal_->fits(bytes);
 }
 
 std::uint64_t Ledger::append_record(const Subject& subject, Bytes record) {
@@ -126,11 +132,11 @@ std::uint64_t Ledger::append_record(const Subject& subject, Bytes record) {
 }
 
 std::uint64_t Ledger::append_body(EntryType type, const Subject& subject, Bytes body) {
-  return append_opening() ? append(type, subject, body) : 0;
+  return is_starting_segment_ || append_opening() ? append(type, subject, body) : 0;
 }
 
 std::uint64_t Ledger::append(EntryType type, const Subject& subject, Bytes body) {
-  if (!make_room(Chain::body_frame_bytes(body.size()), false)) return 0;
+  if (!is_starting_segment_ && !make_room(Chain::body_frame_bytes(body.size()), false)) return 0;
   if (journal_->batch_is_empty()) chain_->start_batch();
   chain_->append_body(type, subject, body, journal_->batch());
   return chain_->state().last_sequence;

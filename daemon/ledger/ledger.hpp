@@ -32,7 +32,7 @@ class Ledger {
                                               Recovery& recovery);
 
   // Called at the start of each new segment, to append what every segment must start with. It may
-  // only append, and only what fits an empty segment.
+  // only append, and only what fits an empty segment; there, appending never fails.
   void on_new_segment(std::function<void()> callback) { on_new_segment_ = std::move(callback); }
 
   // Appends to the batch and gives the entry's sequence; 0: there is no room now, nothing happened,
@@ -73,6 +73,7 @@ class Ledger {
   std::function<void()> on_new_segment_;
   // Entries that this start begins with and that found no room yet.
   std::deque<Opening> opening_;
+  bool is_starting_segment_ = false;
   std::uint64_t written_records_ = 0;
   Status trouble_;
 };

@@ -8,11 +8,11 @@ namespace {
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 }
 
-void SegmentPreparer::request() {
+bool SegmentPreparer::request() {
   const State state = state_.load(std::memory_order_acquire);
-  if (state == State::kIdle || state == State::kFailed) {
-    state_.store(State::kRequested, std::memory_order_release);
-  }
+  if (state != State::kIdle && state != State::kFailed) return false;
+  state_.store(State::kRequested, std::memory_order_release);
+  return true;
 }
 
 std::shared_ptr<File> SegmentPreparer::take() {
@@ -59,7 +59,7 @@ bool SegmentPreparer::step() {
 }
 
 Status SegmentPreparer::make_now() {
-  request();
+  (void)request();
   while (step()) {
     if (ready()) return {};
     if (failed()) return failure_;

@@ -18,8 +18,8 @@ class SegmentPreparer {
   SegmentPreparer(FileSystem& fs, std::string path, std::uint64_t bytes)
       : fs_(fs), path_(std::move(path)), bytes_(bytes) {}
 
-  // Intake. Asks for a file; nothing happens where one is ready or being made.
-  void request();
+  // Intake. Asks for a file; nothing happens, and false, where one is ready or being made.
+  bool request();
   // Intake. True: take() gives a file.
   bool ready() const { return state_.load(std::memory_order_acquire) == State::kReady; }
   // Intake. True: the last attempt failed, see failure(); request() tries again.

@@ -32,6 +32,8 @@ class SyncStage {
   bool submit(std::shared_ptr<File> file, std::uint64_t sequence);
   // Intake. Someone waits for durability: do not let the interval pass first.
   void hurry();
+  // Any thread. The preparer has something to do.
+  void nudge() { own_wake_.ring(); }
   // Intake. A sync failed: nothing more is synced until resume(). The failed file must not be
   // synced again.
   bool failed() const { return failed_.load(std::memory_order_acquire); }
