@@ -112,7 +112,10 @@ void count_entry(EntryType type, Bytes body, xase::proto::LedgerTotals& totals) 
       break;
     case EntryType::kGap: {
       ++totals.gaps;
-      if (const auto gap = xase::proto::decode_gap_body(body)) totals.missing += gap->count;
+      // Counts come from producers: a nonsense one must not wrap the sum around.
+      if (const auto gap = xase::proto::decode_gap_body(body)) {
+        totals.missing += std::min(gap->count, UINT64_MAX - totals.missing);
+      }
       break;
     }
     case EntryType::kReceipt: {
