@@ -1,0 +1,465 @@
+// Chain, journal, preparer and sync stage together, stepped by hand.
+#include "daemon/ledger/journal.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "tests/support/ledger_rig.hpp"
+
+namespace xased {
+namespace {
+
+using test::expect_sound_chain;
+using test::FsCall;
+using test::LedgerRig;
+using test::numbers;
+using xase::proto::EntryType;
+using xase::proto::kCommitMarkBytes;
+using xase::proto::kSegmentHeaderBytes;
+
+class JournalTest : public testing::Test {
+ protected:
+  LedgerRig rig_;
+
+  void SetUp() override { rig_.must_start(); }
+
+  // Adds records until a new segment begins; the number of the last one.
+  std::uint64_t fill_segment(std::uint64_t next, std::size_t bytes = 1000) {
+    const std::size_t before = rig_.segments().size();
+    while (rig_.segments().size() == before) {
+      rig_.add_durably(next, next, bytes);
+      ++next;
+    }
+    return next - 1;
+  }
+};
+
+TEST_F(JournalTest, StartsANewLedgerWithASTARTEntry) {
+  rig_.run_sync();
+  const auto read = rig_.read();
+  ASSERT_EQ(read.entries.size(), 1U);
+  EXPECT_EQ(read.entries[0].leaf.type, EntryType::kStart);
+  EXPECT_EQ(read.entries[0].leaf.sequence, 1U);
+  const std::string body(xase::proto::as_text(read.entries[0].body()));
+  EXPECT_NE(body.find("\"nonce\":\""), std::string::npos) << body;
+  EXPECT_NE(body.find("host/test"), std::string::npos) << body;
+}
+
+TEST_F(JournalTest, IsJournaledOnceWrittenAndDurableOnlyOnceSynced) {
+  rig_.run_sync();
+  const std::uint64_t sequence = rig_.add(1);
+  EXPECT_LT(rig_.journaled(), sequence);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  EXPECT_EQ(rig_.journaled(), sequence);
+  EXPECT_LT(rig_.durable(), sequence);
+  rig_.run_sync();
+  EXPECT_EQ(rig_.durable(), sequence);
+}
+
+TEST_F(JournalTest, SurvivesPowerLossOnceDurable) {
+  rig_.add_durably(1, 20);
+  rig_.crash();
+  rig_.must_start();
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, 20));
+}
+
+TEST_F(JournalTest, RotatesAtTheEdgeWithoutLosingOrRepeatingAnEntry) {
+  for (std::size_t bytes = 900; bytes < 960; ++bytes) {
+    LedgerRig rig;
+    rig.must_start();
+    rig.add_durably(1, 40, bytes);
+    EXPECT_GT(rig.segments().size(), 3U);
+    EXPECT_EQ(rig.record_numbers(), numbers(1, 40)) << bytes;
+    const auto read = rig.read();
+    EXPECT_TRUE(read.damage.empty());
+    expect_sound_chain(read.entries);
+    for (const std::string& path : rig.segments()) {
+      EXPECT_EQ(rig.fs.bytes(path).size(), rig.options.journal.segment_bytes) << path;
+    }
+  }
+}
+
+TEST_F(JournalTest, NamesASegmentByItsFirstEntryAndLinksItToTheOneBefore) {
+  rig_.add_durably(1, 40, 1000);
+  const auto read = rig_.read();
+  for (const std::string& path : rig_.segments()) {
+    const auto bytes = rig_.fs.bytes(path);
+    const auto header = xase::proto::decode_segment_header(bytes);
+    ASSERT_EQ(header.fault, xase::proto::SegmentFault::kNone);
+    EXPECT_EQ(path,
+              std::string(LedgerRig::kJournal) + "/" + segment_name(header.header.first_sequence));
+    EXPECT_EQ(header.header.log_id, rig_.ledger->state().log_id);
+    const std::uint64_t first = header.header.first_sequence;
+    EXPECT_EQ(header.header.previous, read.entries[first - 1].leaf.previous);
+    EXPECT_EQ(header.header.totals.records, first == 1 ? 0 : first - 2);
+  }
+}
+
+TEST_F(JournalTest, GivesAFrameLargerThanASegmentOneOfItsOwn) {
+  rig_.add_durably(1, 3);
+  rig_.add_durably(4, 4, 40'000);
+  rig_.add_durably(5, 6);
+  rig_.add_durably(7, 7, 50'000);
+  rig_.add_durably(8, 8, 60'000);
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, 8));
+  EXPECT_LE(rig_.segments().size(), 5U);
+  rig_.crash();
+  rig_.must_start();
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, 8));
+}
+
+TEST_F(JournalTest, TakesAFrameLargerThanASegmentAlsoBehindWhatEachSegmentStartsWith) {
+  rig_.ledger->on_new_segment([this] {
+    xase::proto::ProducerBody body;
+    Subject subject;
+    subject.ring_id = rig_.ring;
+    EXPECT_NE(rig_.ledger->append_body(EntryType::kProducer, subject, xase::proto::encode(body)),
+              0U);
+  });
+  rig_.run_sync();
+  EXPECT_NE(rig_.add(1, 40'000), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  EXPECT_EQ(rig_.segments().size(), 2U);
+}
+
+TEST_F(JournalTest, HasASegmentThatStartsWithItsFirstEntriesOrNoneAtAll) {
+  rig_.ledger->on_new_segment([this] {
+    xase::proto::ProducerBody body;
+    Subject subject;
+    subject.ring_id = rig_.ring;
+    (void)rig_.ledger->append_body(EntryType::kProducer, subject, xase::proto::encode(body));
+  });
+  fill_segment(1);
+  for (const std::string& path : rig_.segments()) {
+    const auto frames = rig_.frames(path);
+    ASSERT_FALSE(frames.empty()) << path;
+  }
+  // Nothing is flushed between the rotation and here: the kill finds the PRODUCER in its segment.
+  const auto last = rig_.segments().back();
+  const std::uint64_t first = *parse_segment_name(last.substr(last.rfind('/') + 1));
+  EXPECT_EQ(rig_.read(first).entries.back().leaf.type, EntryType::kProducer);
+}
+
+TEST_F(JournalTest, LeavesTheReserveToEntriesAboutRecordsWhileThereIsNoNextSegment) {
+  LedgerRig rig;
+  rig.options.journal.reserve_bytes = 4096;
+  rig.options.journal.max_bytes = rig.options.journal.segment_bytes;  // this one and no more
+  rig.must_start();
+  std::uint64_t number = 1;
+  while (rig.add(number) != 0) ++number;
+  EXPECT_EQ(rig.ledger->trouble().code(), Code::kNoSpace);
+  EXPECT_NE(rig.ledger->trouble().message().find("max_bytes"), std::string::npos);
+  std::size_t receipts = 0;
+  while (rig.ledger->append_text(EntryType::kReceipt, std::string(100, 'r')) != 0) ++receipts;
+  // 4096 bytes less what marks may take, in frames of 504 bytes.
+  EXPECT_GE(receipts, 7U);
+  ASSERT_TRUE(rig.ledger->flush().ok());
+  const std::string segment = rig.segments().back();
+  EXPECT_LE(rig.fs.bytes(segment).size(), rig.options.journal.segment_bytes);
+}
+
+TEST_F(JournalTest, UsesTheReserveForRecordsOnceTheNextSegmentIsReady) {
+  LedgerRig rig;
+  rig.options.journal.reserve_bytes = 4096;
+  rig.must_start();
+  rig.run_sync();  // prepares it
+  std::uint64_t number = 1;
+  while (rig.segments().size() == 1 && rig.add(number) != 0) ++number;
+  ASSERT_EQ(rig.segments().size(), 2U);
+  const auto frames = rig.frames(rig.segments().front());
+  EXPECT_GT(frames.back().offset + frames.back().bytes, rig.options.journal.segment_bytes - 4096);
+}
+
+TEST_F(JournalTest, StopsAtMaxBytes) {
+  LedgerRig rig;
+  rig.options.journal.max_bytes = 4 * rig.options.journal.segment_bytes;
+  rig.must_start();
+  std::uint64_t number = 1;
+  for (;; ++number) {
+    if (rig.add(number, 1000) != 0) continue;
+    ASSERT_TRUE(rig.ledger->flush().ok());
+    rig.run_sync();
+    rig.settle();
+    if (rig.add(number, 1000) == 0) break;
+  }
+  EXPECT_EQ(rig.segments().size(), 4U);
+  EXPECT_TRUE(rig.ledger->journal().at_max_bytes());
+  EXPECT_EQ(rig.record_numbers(), numbers(1, number - 1));
+}
+
+TEST_F(JournalTest, MarksWhatIsDurableByPositionAndSequence) {
+  rig_.add_durably(1, 5);
+  const std::string segment = rig_.segments().back();
+  const auto frames = rig_.frames(segment);
+  ASSERT_TRUE(frames.back().is_mark);
+  const auto& last_entry = frames[frames.size() - 2];
+  EXPECT_EQ(frames.back().sequence, last_entry.sequence);
+  EXPECT_EQ(frames.back().mark_position, last_entry.offset + last_entry.bytes);
+}
+
+TEST_F(JournalTest, NeverMarksWhatIsNotDurable) {
+  rig_.run_sync();
+  rig_.settle();
+  for (std::uint64_t n = 1; n <= 30; ++n) {
+    ASSERT_NE(rig_.add(n), 0U);
+    ASSERT_TRUE(rig_.ledger->flush().ok());
+    if (n % 3 == 0) rig_.run_sync();
+    rig_.settle(n % 4 == 0);
+    for (const auto& frame : rig_.frames(rig_.segments().back())) {
+      if (!frame.is_mark) continue;
+      EXPECT_LE(frame.sequence, rig_.durable());
+      EXPECT_LE(frame.mark_position, frame.offset);
+    }
+  }
+}
+
+TEST_F(JournalTest, KeepsTheBatchWhereItsWriteFailsAndWritesTheSameBytesLater) {
+  rig_.add_durably(1, 3);
+  for (std::uint64_t n = 4; n <= 8; ++n) ASSERT_NE(rig_.add(n), 0U);
+  const auto batch = rig_.ledger->journal().batch();
+  rig_.fs.fail(FsCall::kWrite, ENOSPC, 1, true, ".seg");
+  EXPECT_EQ(rig_.ledger->flush().code(), Code::kNoSpace);
+  EXPECT_EQ(rig_.journaled(), 4U);
+  EXPECT_FALSE(rig_.ledger->flush().ok());
+  rig_.fs.heal();
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  rig_.run_sync();
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, 8));
+  const std::vector<std::byte> file = rig_.fs.bytes(rig_.segments().back());
+  EXPECT_NE(std::search(file.begin(), file.end(), batch.begin(), batch.end()), file.end());
+}
+
+TEST_F(JournalTest, WritesAgainIntoANewSegmentAfterAFailedSync) {
+  rig_.add_durably(1, 5);
+  const auto durable_before = rig_.durable();
+  for (std::uint64_t n = 6; n <= 9; ++n) {
+    ASSERT_NE(rig_.add(n), 0U);
+    ASSERT_TRUE(rig_.ledger->flush().ok());
+  }
+  const auto entries_before = rig_.read().entries;
+  rig_.fs.fail(FsCall::kSync, EIO);
+  rig_.run_sync();
+  ASSERT_TRUE(rig_.sync->failed());
+  EXPECT_EQ(rig_.sync->failure().os_error(), EIO);
+  EXPECT_EQ(rig_.durable(), durable_before);
+  const std::uint64_t changes = rig_.fs.changes();
+  rig_.run_sync();
+  EXPECT_EQ(rig_.fs.changes(), changes) << "the failed file was synced again";
+
+  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  EXPECT_FALSE(rig_.sync->failed());
+  rig_.run_sync();
+  EXPECT_EQ(rig_.durable(), rig_.journaled());
+  EXPECT_EQ(rig_.segments().size(), 2U);
+  EXPECT_EQ(rig_.read().entries, entries_before);
+
+  // What the failed file lost is in the new one: power loss shows it.
+  rig_.add_durably(10, 12);
+  rig_.crash();
+  rig_.must_start();
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, 12));
+  EXPECT_TRUE(rig_.recovery.damage.empty());
+}
+
+TEST_F(JournalTest, MarksInTheNewSegmentWhatWasWrittenAgain) {
+  rig_.run_sync();
+  ASSERT_NE(rig_.add(1), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  rig_.fs.fail(FsCall::kSync, EIO);
+  rig_.run_sync();
+  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  rig_.settle();
+  const auto frames = rig_.frames(rig_.segments().back());
+  ASSERT_EQ(frames.size(), 2U);
+  EXPECT_TRUE(frames[1].is_mark);
+  EXPECT_EQ(frames[1].sequence, 2U);
+  EXPECT_EQ(frames[1].mark_position, frames[0].offset + frames[0].bytes);
+}
+
+TEST_F(JournalTest, KeepsABatchThatCouldNotBeWrittenThroughARewriteAndItsMarksOutOfIt) {
+  rig_.add_durably(1, 5);
+  // The first half's sync succeeded: a mark is due, and goes into the batch that cannot be written.
+  ASSERT_NE(rig_.add(6), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  rig_.run_sync();
+  rig_.settle(false);
+  ASSERT_NE(rig_.add(7), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  rig_.settle(false);
+  ASSERT_NE(rig_.add(8), 0U);
+  rig_.fs.fail(FsCall::kWrite, EIO);
+  ASSERT_FALSE(rig_.ledger->flush().ok());
+  rig_.fs.fail(FsCall::kSync, EIO);
+  rig_.run_sync();
+  ASSERT_TRUE(rig_.sync->failed());
+  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  rig_.run_sync();
+  rig_.settle();
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, 8));
+  for (const auto& frame : rig_.frames(rig_.segments().back())) {
+    EXPECT_TRUE(!frame.is_mark || frame.mark_position <= frame.offset);
+  }
+}
+
+TEST_F(JournalTest, ReportsASecondFailureAndLosesNothingThatIsThere) {
+  rig_.add_durably(1, 5);
+  ASSERT_NE(rig_.add(6), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  rig_.fs.fail(FsCall::kSync, EIO, 1, true);
+  rig_.run_sync();
+  ASSERT_TRUE(rig_.sync->failed());
+  EXPECT_FALSE(rig_.ledger->journal().rewrite_unsynced().ok());
+  EXPECT_TRUE(rig_.sync->failed());
+  rig_.kill_and_start();
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, 6));
+}
+
+TEST_F(JournalTest, WritesAgainWhatSpansARotation) {
+  const std::uint64_t last = fill_segment(1);
+  std::uint64_t next = last + 1;
+  // Unsynced entries in this segment and in the next.
+  const std::size_t segments = rig_.segments().size();
+  while (rig_.segments().size() == segments) {
+    ASSERT_NE(rig_.add(next, 1000), 0U) << rig_.ledger->trouble().message();
+    ++next;
+    ASSERT_TRUE(rig_.ledger->flush().ok());
+  }
+  const auto before = rig_.read().entries;
+  rig_.fs.fail(FsCall::kSync, EIO, 1, true, rig_.segments()[segments - 1]);
+  rig_.run_sync();
+  ASSERT_TRUE(rig_.sync->failed());
+  rig_.fs.heal();
+  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  rig_.run_sync();
+  EXPECT_EQ(rig_.read().entries, before);
+  rig_.crash();
+  rig_.must_start();
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, next - 1));
+  EXPECT_TRUE(rig_.recovery.damage.empty());
+}
+
+TEST_F(JournalTest, CallsNothingDurableInANewSegmentBeforeTheOldOneIsSynced) {
+  std::uint64_t next = fill_segment(1) + 1;
+  const std::size_t segments = rig_.segments().size();
+  const std::uint64_t durable = rig_.durable();
+  while (rig_.segments().size() == segments) {
+    ASSERT_NE(rig_.add(next++, 1000), 0U);
+    ASSERT_TRUE(rig_.ledger->flush().ok());
+  }
+  rig_.fs.fail(FsCall::kSync, EIO, 1, false, rig_.segments()[segments - 1]);
+  rig_.run_sync();
+  EXPECT_TRUE(rig_.sync->failed());
+  EXPECT_EQ(rig_.durable(), durable);
+}
+
+TEST_F(JournalTest, DoesNotLeaveASegmentTheSyncStageDoesNotKnowOf) {
+  rig_.run_sync();
+  // More writes than the sync stage has places for requests, and then a rotation.
+  std::uint64_t next = 1;
+  LedgerRig rig(8'000'000);
+  rig.must_start();
+  rig.run_sync();
+  for (; next <= 1500; ++next) {
+    ASSERT_NE(rig.add(next), 0U);
+    ASSERT_TRUE(rig.ledger->flush().ok());
+  }
+  while (rig.add(next, 100'000) != 0) ++next;
+  EXPECT_EQ(rig.segments().size(), 1U);
+  ASSERT_TRUE(rig.ledger->flush().ok());
+  rig.run_sync();
+  rig.settle();
+  rig.run_sync();
+  EXPECT_EQ(rig.durable(), rig.journaled());
+  EXPECT_NE(rig.add(next, 100'000), 0U);
+  EXPECT_EQ(rig.segments().size(), 2U);
+}
+
+TEST_F(JournalTest, CallsNothingDurableWhoseSegmentHasNoLastingName) {
+  rig_.run_sync();
+  rig_.fs.fail(FsCall::kSyncDirectory, EIO, 1, true);
+  std::uint64_t next = 1;
+  while (rig_.add(next, 1000) != 0) {
+    ++next;
+    ASSERT_TRUE(rig_.ledger->flush().ok());
+    rig_.run_sync();
+    rig_.settle();
+  }
+  EXPECT_EQ(rig_.ledger->trouble().os_error(), EIO);
+  const std::uint64_t durable = rig_.durable();
+  EXPECT_FALSE(rig_.ledger->flush().ok());
+  rig_.run_sync();
+  EXPECT_EQ(rig_.durable(), durable);
+  rig_.fs.heal();
+  rig_.add_durably(next, next + 3, 1000);
+  rig_.crash();
+  rig_.must_start();
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, next + 3));
+  EXPECT_TRUE(rig_.recovery.damage.empty());
+}
+
+TEST_F(JournalTest, GoesOnOnceThereIsRoomForASegmentAgain) {
+  rig_.run_sync();
+  rig_.settle();
+  std::uint64_t next = fill_segment(1) + 1;
+  rig_.fs.set_space(0);
+  rig_.run_sync();
+  while (rig_.add(next, 1000) != 0) {
+    ++next;
+    ASSERT_TRUE(rig_.ledger->flush().ok());
+    rig_.run_sync();
+    rig_.settle();
+  }
+  rig_.run_sync();
+  EXPECT_EQ(rig_.add(next, 1000), 0U);
+  EXPECT_EQ(rig_.ledger->trouble().code(), Code::kNoSpace) << rig_.ledger->trouble().message();
+  EXPECT_FALSE(rig_.fs.has("state/journal/next.tmp")) << "keeps a full disk full";
+  // Not tried over and over: a second apart.
+  const std::uint64_t changes = rig_.fs.changes();
+  EXPECT_EQ(rig_.add(next, 1000), 0U);
+  EXPECT_EQ(rig_.sync->step(), std::chrono::seconds(1));
+  EXPECT_EQ(rig_.fs.changes(), changes);
+  rig_.fs.heal();
+  rig_.clock.advance(std::chrono::seconds(2));
+  EXPECT_EQ(rig_.add(next, 1000), 0U);
+  rig_.run_sync();
+  EXPECT_NE(rig_.add(next, 1000), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  EXPECT_EQ(rig_.record_numbers(), numbers(1, next));
+}
+
+TEST_F(JournalTest, LosesNothingWhereAnyOneCallFails) {
+  // Every kind of call, at every place of a workload with rotations: records are refused or
+  // written, never lost, and the ledger goes on.
+  for (const FsCall call : {FsCall::kWrite, FsCall::kRename, FsCall::kSyncDirectory, FsCall::kOpen,
+                            FsCall::kRemove, FsCall::kSync}) {
+    for (std::uint64_t nth = 1; nth <= 40; ++nth) {
+      LedgerRig rig;
+      rig.must_start();
+      rig.fs.fail(call, EIO, nth);
+      std::vector<std::uint64_t> taken;
+      for (std::uint64_t n = 1; n <= 30; ++n) {
+        if (rig.add(n, 1000) != 0) taken.push_back(n);
+        (void)rig.ledger->flush();
+        rig.run_sync();
+        if (rig.sync->failed()) {
+          ASSERT_TRUE(rig.ledger->journal().rewrite_unsynced().ok());
+        }
+        (void)rig.ledger->journal().settle(true);
+      }
+      rig.clock.advance(std::chrono::seconds(2));
+      ASSERT_TRUE(rig.ledger->flush().ok());
+      rig.run_sync();
+      rig.settle();
+      rig.crash();
+      rig.must_start();
+      ASSERT_EQ(rig.record_numbers(), taken) << "call " << static_cast<int>(call) << " nth " << nth;
+      ASSERT_TRUE(rig.recovery.damage.empty());
+      expect_sound_chain(rig.read().entries);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace xased
