@@ -299,6 +299,12 @@ TEST_F(XasectlTest, TopWithoutATerminalIsALineALook) {
   EXPECT_EQ(ended.out.find('\x1b'), std::string::npos);
 }
 
+TEST_F(XasectlTest, VerifyWithoutALedgerExitsThreeAndSaysWhatToGive) {
+  const Ended ended = run({"verify", directory_.path()});
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_TRUE(contains(ended.err, "state_dir")) << ended.err;
+}
+
 TEST_F(XasectlTest, CompletionKnowsTheCommands) {
   const Ended ended = run({"completion", "bash"});
   EXPECT_EQ(ended.code, 0);
