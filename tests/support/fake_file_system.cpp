@@ -1,7 +1,7 @@
-#include "tests/support/fake_file_system.hpp"
-
 #include <algorithm>
 #include <cerrno>
+
+#include "tests/support/fake_file_system.hpp"
 
 namespace xased::test {
 
@@ -21,7 +21,7 @@ struct FakeFileSystem::Node {
   std::vector<std::byte> now;
   std::vector<std::byte> durable;
   std::set<std::uint64_t> dirty;  // pieces of `now` that a sync would write
-  std::string path;  // the last name it was given
+  std::string path;               // the last name it was given
   bool is_locked = false;
 
   void mark_dirty(std::uint64_t from, std::uint64_t to) {
