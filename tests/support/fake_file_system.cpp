@@ -1,7 +1,7 @@
+#include "tests/support/fake_file_system.hpp"
+
 #include <algorithm>
 #include <cerrno>
-
-#include "tests/support/fake_file_system.hpp"
 
 namespace xased::test {
 
