@@ -33,7 +33,7 @@ class PeerConnection {
       const std::size_t head = buffer_.find("\r\n\r\n");
       if (head != std::string::npos) {
         const std::size_t field = buffer_.find("Content-Length: ");
-        const std::size_t body = std::stoul(buffer_.substr(field + 16));
+        const std::size_t body = std::stoul(buffer_.substr(field + 16, 12));
         if (buffer_.size() >= head + 4 + body) {
           std::string whole = buffer_.substr(0, head + 4 + body);
           buffer_.erase(0, whole.size());
