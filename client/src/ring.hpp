@@ -53,15 +53,16 @@ class alignas(128) Ring {
     // Only a signal handler can find its own thread inside.
     if (busy_.load(std::memory_order_relaxed) != 0) [[unlikely]]
       return Entry::kReentered;
-    busy_.store(1, std::memory_order_relaxed);
-    // Shared::close() stores gate_, then has the kernel fence every thread (membarrier), then looks
-    // at busy_: with that, keeping the compiler's order is enough here.
+    // Either Shared::close() sees us busy, or we see its gate: it stores gate_, has the kernel
+    // fence every thread (membarrier), and looks at busy_. With that, keeping the compiler's order
+    // is enough here; where the kernel cannot, both sides use sequentially consistent operations.
     if (needs_fence_) [[unlikely]] {
-      std::atomic_thread_fence(std::memory_order_seq_cst);
+      busy_.exchange(1, std::memory_order_seq_cst);
     } else {
+      busy_.store(1, std::memory_order_relaxed);
       std::atomic_signal_fence(std::memory_order_seq_cst);
     }
-    const std::uint32_t gate = gate_.load(std::memory_order_acquire);
+    const std::uint32_t gate = gate_.load(std::memory_order_seq_cst);
     if (gate == kGateClosed) [[unlikely]] {
       leave();
       return Entry::kClosed;

@@ -321,15 +321,11 @@ void Shared::close() noexcept {
     }
   }
   // After this, a producer either sees its gate closed or is seen as busy: see Ring::enter().
-  if (needs_fence_) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-  } else {
-    membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-  }
+  if (!needs_fence_) membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
   // No ring is added once closed, so the list stays as it is.
   const Deadline deadline(kCloseWait);
   for (Ring* ring = rings_; ring != nullptr; ring = ring->next_) {
-    while (ring->busy_.load(std::memory_order_acquire) != 0 && !deadline.passed()) {
+    while (ring->busy_.load(std::memory_order_seq_cst) != 0 && !deadline.passed()) {
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   }
