@@ -82,6 +82,7 @@ struct Decision {
 // What each feature adds to the log-odds, the strongest first.
 std::vector<std::pair<std::string, double>> contributions(const Json& application) {
   std::vector<std::pair<std::string, double>> terms;
+  terms.reserve(kNumbers.size() + kCategories.size());
   for (const auto& [feature, slope] : kNumbers) {
     terms.emplace_back(feature,
                        slope.weight * (application.at(feature).get<double>() - slope.mean));

@@ -84,8 +84,8 @@ int run(const Options& options, const Decide& decide) {
     }
   };
 
-  std::vector<std::thread> threads;
-  for (int t = 0; t < options.threads; ++t) threads.emplace_back(work);
+  std::vector<std::thread> threads(static_cast<std::size_t>(options.threads));
+  for (std::thread& thread : threads) thread = std::thread(work);
   for (std::thread& thread : threads) thread.join();
   std::cout << Json{{"recorded", recorded.load()}, {"refused", refused.load()}} << '\n';
   return refused == 0 ? 0 : 1;

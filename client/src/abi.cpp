@@ -21,7 +21,8 @@ namespace {
 
 static_assert(sizeof(xase_error) == sizeof(ErrorCode) && sizeof(xase_until) == 4);
 
-#define XASE_SAME(name, code) static_assert(name == static_cast<std::uint32_t>(ErrorCode::code))
+#define XASE_SAME(name, code) \
+  static_assert((name) == static_cast<std::uint32_t>(ErrorCode::code), #name)
 XASE_SAME(XASE_OK, kOk);
 XASE_SAME(XASE_MISSING_POLICY, kMissingPolicy);
 XASE_SAME(XASE_INVALID_INPUT, kInvalidInput);
