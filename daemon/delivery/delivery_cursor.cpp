@@ -66,6 +66,7 @@ bool DeliveryCore::store_cursor_now() {
   }
   cursor_is_stale_ = false;
   cursor_scanned_ = cursor.scanned_through;
+  counters_.cursor_settled_through.store(settled, std::memory_order_release);
   return true;
 }
 

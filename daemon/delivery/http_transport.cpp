@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "daemon/config/log.hpp"
 #include "daemon/delivery/connection.hpp"
 #include "daemon/delivery/http_response.hpp"
 
@@ -196,11 +195,6 @@ Result<TransportFactory> make_http_transports(const HttpOptions& options,
         TlsContext::make(options.ca_file, options.tls_insecure_skip_verify);
     if (!made.ok()) return made.status();
     tls = *made;
-    if (options.tls_insecure_skip_verify) {
-      log_warn("delivery",
-               "api.tls_insecure_skip_verify is set: anyone on the way can read the API key and "
-               "forge receipts");
-    }
   }
   return TransportFactory([options, tls, key = std::move(key), &clock] {
     return std::make_unique<HttpTransport>(options, tls, key, clock);
