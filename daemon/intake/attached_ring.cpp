@@ -142,7 +142,7 @@ std::uint64_t AttachedRing::pending_records() const {
 }
 
 std::uint64_t AttachedRing::refused() const {
-  return producer_words().refused.load(std::memory_order_relaxed);
+  return producer_words().refused.load(std::memory_order_acquire);
 }
 
 bool AttachedRing::has_waiters() const {

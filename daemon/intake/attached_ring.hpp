@@ -46,13 +46,15 @@ class AttachedRing {
   // mapping is kTruncated.
   xase::proto::RingReader::Chunk copy_out(std::span<std::byte> to) const;
   bool has_data() const { return reader_.has_data(taken_position_); }
+  // The file has become shorter than it was: nothing in the mapping can be believed.
+  bool is_truncated() const { return guard_->faulted(); }
   // Nobody holds the producer's lock any more.
   bool owner_is_gone() const;
   // Bytes committed and not yet taken, at most the capacity.
   std::uint64_t pending_bytes() const;
   // Records committed and not yet taken, by the producer's word, bounded by what the ring can hold.
   std::uint64_t pending_records() const;
-  // Records that the producer says it refused.
+  // Records that the producer says it refused. What it commits after this call was refused no less.
   std::uint64_t refused() const;
   bool has_waiters() const;
   bool wants_results() const;
@@ -86,6 +88,7 @@ class AttachedRing {
   bool has_producer_entry = false;  // in the current segment
   bool is_resumed = true;           // nothing was taken since it was attached
   bool check_owner = true;          // it may be gone
+  bool is_given_up = false;         // condemned, and about to be set aside
   std::uint64_t settled_sequence = 0;
 
  private:

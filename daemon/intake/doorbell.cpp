@@ -20,10 +20,12 @@ int make_page(const std::string& path) {
   const int fd =
       ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, kMode);
   if (fd < 0) return -1;
-  const bool made = ::ftruncate(fd, static_cast<off_t>(xase::proto::kDoorbellBytes)) == 0 &&
-                    ::fchmod(fd, kMode) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0;
-  if (made) return fd;
-  const int error = errno;
+  // Real space, so that a full file system fails here and not at the first ring.
+  int error = ::posix_fallocate(fd, 0, static_cast<off_t>(xase::proto::kDoorbellBytes));
+  if (error == 0) {
+    if (::fchmod(fd, kMode) == 0 && ::rename(temporary.c_str(), path.c_str()) == 0) return fd;
+    error = errno;
+  }
   ::close(fd);
   ::unlink(temporary.c_str());
   errno = error;
@@ -35,7 +37,8 @@ int make_page(const std::string& path) {
 Status DoorbellFile::ensure(Wake& wake) {
   const std::string path = path_ + "/" + std::string(xase::proto::kDoorbellFile);
   struct stat info {};
-  if (::lstat(path.c_str(), &info) == 0 && info.st_ino == inode_) return {};
+  const bool is_cut = !pages_.empty() && pages_.back().guard->faulted();
+  if (::lstat(path.c_str(), &info) == 0 && info.st_ino == inode_ && !is_cut) return {};
   if (pages_.size() == kPagesMax) return {Code::kNoSpace, "the doorbell was replaced too often"};
   int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd >= 0 && (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) ||

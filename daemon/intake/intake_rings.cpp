@@ -1,5 +1,6 @@
 // The part of the intake stage that deals with rings.
 #include <algorithm>
+#include <utility>
 
 #include "daemon/intake/intake_stage.hpp"
 #include "proto/entry_body.hpp"
@@ -24,6 +25,8 @@ constexpr std::uint64_t kUnsyncedBytesMax = std::uint64_t{64} << 20;
 // How long rings are drained after the stop was asked for, where a producer goes on and on.
 constexpr std::int64_t kDrainNs = 2'000'000'000;
 constexpr std::int64_t kReportRefusedEveryNs = 1'000'000'000;
+constexpr std::uint64_t kFrameBytesMax =
+    xase::proto::ring_frame_bytes(xase::proto::kRecordBytesMax);
 
 }  // namespace
 
@@ -45,6 +48,7 @@ bool IntakeStage::look_for_rings(bool list) {
                {{"error", status.message()}}, nanoseconds(clock_.boot_ns()));
     }
     for (auto& [id, ring] : rings_) ring->check_owner = true;
+    forget_rings_that_are_gone(changes->rings);
   }
   for (const std::string& name : changes->closed) {
     for (auto& [id, ring] : rings_) {
@@ -56,8 +60,23 @@ bool IntakeStage::look_for_rings(bool list) {
   return attached;
 }
 
+// Of a ring without a file nothing more can come: neither its history nor what was wrong with it
+// matters any more.
+void IntakeStage::forget_rings_that_are_gone(const std::vector<std::string>& names) {
+  if (history_.empty() && unmovable_.empty()) return;
+  const std::set<std::string> there(names.begin(), names.end());
+  std::erase_if(history_, [&](const auto& known) {
+    return !there.contains(xase::proto::ring_file_name(known.first));
+  });
+  std::erase_if(unmovable_, [&](const std::string& name) { return !there.contains(name); });
+}
+
 // True where a ring was attached that was not before.
 bool IntakeStage::attach(const std::string& name) {
+  if (unmovable_.contains(name) ||
+      std::find(given_up_.begin(), given_up_.end(), name) != given_up_.end()) {
+    return false;
+  }
   for (const auto& [id, ring] : rings_) {
     if (ring->name() == name) return false;
   }
@@ -95,15 +114,33 @@ void IntakeStage::condemn_file(const std::string& name, const std::string& why) 
   if (ledger_.append_body(EntryType::kGap, Subject{}, xase::proto::encode(gap)) == 0) return;
   counters_.rings_condemned.fetch_add(1, std::memory_order_relaxed);
   log_error("intake", "a file in the rings folder is set aside", {{"ring", name}, {"why", why}});
-  if (Status status = folder_.condemn(name); !status.ok()) {
-    log_.log(LogLevel::kError, name, "cannot set it aside", {{"error", status.message()}},
-             nanoseconds(clock_.boot_ns()));
+  given_up_.push_back(name);
+}
+
+// The entries that tell why are written: now the files go.
+void IntakeStage::set_given_up_aside() {
+  if (given_up_.empty() || !ledger_.journal().batch_is_empty()) return;
+  for (const std::string& name : given_up_) {
+    if (Status status = folder_.condemn(name); !status.ok()) {
+      unmovable_.insert(name);
+      log_error("intake", "cannot set a file in the rings folder aside; it is passed over",
+                {{"ring", name}, {"error", status.message()}});
+    }
+  }
+  given_up_.clear();
+  for (auto at = rings_.begin(); at != rings_.end();) {
+    AttachedRing& ring = *at->second;
+    if (ring.is_given_up) {
+      ring.publish_condemned();
+      ring.notify();
+    }
+    at = ring.is_given_up ? rings_.erase(at) : std::next(at);
   }
 }
 
 bool IntakeStage::drain_rings() {
   const int stop = stop_.load(std::memory_order_acquire);
-  if (stop == kStopped || sync_.failed() || failed() ||
+  if (stop == kStopped || sync_.failed() || failed() || write_failed_ ||
       ledger_.journal().unsynced_bytes() > kUnsyncedBytesMax) {
     return false;
   }
@@ -113,11 +150,10 @@ bool IntakeStage::drain_rings() {
   for (std::size_t i = rings_.size(); i != 0 && !is_limited; --i) {
     if (at == rings_.end()) at = rings_.begin();
     AttachedRing& ring = *(at++)->second;
-    if (!ring.has_data()) continue;
+    if (ring.is_given_up || (!ring.has_data() && !ring.is_truncated())) continue;
     next_ring_ = ring.id();
     const Drained drained = drain(ring);
     worked = worked || drained == Drained::kSome;
-    // A ring that was condemned is gone, and the iterator is behind it.
     is_limited = drained == Drained::kNoRoom || ledger_.journal().batch().size() >= kBatchBytesMax;
     if (drained == Drained::kNoRoom)
       set_trouble(ledger_.trouble());
@@ -150,6 +186,7 @@ IntakeStage::Drained IntakeStage::drain(AttachedRing& ring) {
     const Take taken = take(ring, frame->header, frame->payload, fault);
     if (taken == Take::kNoRoom) {
       ring.move_taken_position(taken_to);
+      if (result == Drained::kSome) touched_.push_back(&ring);
       return Drained::kNoRoom;
     }
     if (taken == Take::kFault) break;
@@ -168,7 +205,8 @@ IntakeStage::Drained IntakeStage::drain(AttachedRing& ring) {
   if (fault == RingFault::kNone && result == Drained::kNothing) {
     // A frame larger than the buffer makes it grow, to the largest that a ring may hold; one that
     // goes on beyond what is committed makes no sense.
-    if (chunk.bytes < to.size() || frames.needed_bytes() <= to.size()) {
+    if (chunk.bytes < to.size() || frames.needed_bytes() <= to.size() ||
+        frames.needed_bytes() > kFrameBytesMax) {
       fault = RingFault::kBadFrameLength;
     } else {
       copy_.resize(frames.needed_bytes() + kJsonPaddingBytes);
@@ -180,12 +218,18 @@ IntakeStage::Drained IntakeStage::drain(AttachedRing& ring) {
 
 IntakeStage::Take IntakeStage::take(AttachedRing& ring, const RingFrameHeader& header,
                                     Bytes payload, RingFault& fault) {
-  // The daemon died between the journal's write and the release: the journal has it.
-  if (header.sequence <= ring.taken_sequence()) return Take::kTaken;
   const std::uint64_t expected = ring.taken_sequence() + 1;
-  if (header.sequence != expected && !ring.is_resumed) {
-    fault = RingFault::kBadSequence;
-    return Take::kFault;
+  if (header.sequence != expected) {
+    // Where the daemon died between the journal's write and the release, the journal has it.
+    // Sequences may be missing only where they were released: then a ledger lost them.
+    const std::uint64_t released_max = ring.taken_position() / xase::proto::kRingFrameAlignment;
+    const bool may_be = ring.is_resumed && header.sequence != 0 &&
+                        (header.sequence < expected || header.sequence - expected <= released_max);
+    if (!may_be) {
+      fault = RingFault::kBadSequence;
+      return Take::kFault;
+    }
+    if (header.sequence < expected) return Take::kTaken;
   }
   if (header.word < ring.refused_accounted()) {
     fault = RingFault::kBadRefusedCount;
@@ -300,19 +344,14 @@ IntakeStage::Drained IntakeStage::condemn(AttachedRing& ring, RingFault fault) {
   counters_.rings_condemned.fetch_add(1, std::memory_order_relaxed);
   log_error("intake", "a ring makes no sense and is set aside",
             {{"ring", ring.name()}, {"why", why}, {"uid", ring.uid()}, {"pid", ring.pid()}});
-  if (Status status = folder_.condemn(ring.name()); !status.ok()) {
-    log_error("intake", "cannot set the ring aside", {{"error", status.message()}});
-  }
-  ring.publish_condemned();
-  ring.notify();
-  std::erase(touched_, &ring);
-  rings_.erase(ring.id());
+  ring.is_given_up = true;
+  given_up_.push_back(ring.name());
   return Drained::kSome;
 }
 
-// Refused records that no later record tells of.
-bool IntakeStage::report_refused(AttachedRing& ring) {
-  const std::uint64_t refused = ring.refused();
+// Refused records that no later record tells of. `refused` was read before the ring was seen empty:
+// a record that came since then tells of no fewer.
+bool IntakeStage::report_refused(AttachedRing& ring, std::uint64_t refused) {
   if (refused <= ring.refused_accounted()) return true;
   const std::uint64_t count = refused - ring.refused_accounted();
   if (!append_producer(ring)) return false;
@@ -330,11 +369,21 @@ void IntakeStage::retire_rings() {
   if (report) refused_reported_boot_ns_ = now;
   for (auto at = rings_.begin(); at != rings_.end();) {
     AttachedRing& ring = *at->second;
-    if (report && !ring.has_data()) (void)report_refused(ring);
-    const bool check = ring.check_owner && !ring.has_data();
-    if (check) ring.check_owner = false;
+    const std::uint64_t refused = ring.refused();
+    if (ring.has_data() || ring.is_truncated()) {
+      ++at;
+      continue;
+    }
+    if (report) (void)report_refused(ring, refused);
+    const bool check = std::exchange(ring.check_owner, false);
     // The owner's last record may have come between the two looks: data first would miss it.
-    if (!check || !ring.owner_is_gone() || ring.has_data() || !report_refused(ring)) {
+    if (!check || !ring.owner_is_gone() || ring.has_data()) {
+      ++at;
+      continue;
+    }
+    // What the ring alone knows must be written before the file goes.
+    if (!report_refused(ring, ring.refused()) || !ledger_.journal().batch_is_empty()) {
+      ring.check_owner = true;
       ++at;
       continue;
     }
@@ -350,12 +399,17 @@ void IntakeStage::retire_rings() {
 }
 
 // What every segment must start with: all rings that the ledger knows, so that a restart needs to
-// read no earlier segment.
-void IntakeStage::start_segment() {
+// read no earlier segment. False: of some no more is known than that segment says, since their
+// files were not attached.
+bool IntakeStage::start_segment() {
+  bool has_all = history_.empty();
   for (auto& [id, ring] : rings_) {
+    const bool is_known =
+        ring->has_producer_entry || ring->taken_sequence() != 0 || ring->refused_accounted() != 0;
     ring->has_producer_entry = false;
-    if (ring->taken_sequence() != 0) (void)append_producer(*ring);
+    if (is_known) has_all = append_producer(*ring) && has_all;
   }
+  return has_all;
 }
 
 }  // namespace xased

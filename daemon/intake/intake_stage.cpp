@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "proto/entry_body.hpp"
 #include "proto/run_dir.hpp"
@@ -52,7 +53,7 @@ IntakeStage::IntakeStage(IntakeOptions options, const Peers& peers, Ledger& ledg
       history_(std::move(history)),
       copy_(kCopyBytes + kJsonPaddingBytes),
       log_("intake") {
-  ledger_.on_new_segment([this] { start_segment(); });
+  ledger_.on_new_segment([this] { return start_segment(); });
   const xase::proto::LedgerTotals& totals = ledger_.state().totals;
   view_.delivered_records = totals.receipts;
   view_.dead_letters = totals.open_dead_letters();
@@ -92,10 +93,11 @@ bool IntakeStage::repair_after_failed_sync() {
     fail(status);
     return true;
   }
-  start_segment();
-  (void)ledger_.append_text(EntryType::kRecovered,
-                            "{\"event\":\"sync_failed\",\"rewritten_through\":" +
-                                std::to_string(ledger_.state().last_sequence) + "}");
+  const std::uint64_t rewritten = positions_.journaled.load(std::memory_order_relaxed);
+  (void)start_segment();
+  (void)ledger_.append_text(
+      EntryType::kRecovered,
+      "{\"event\":\"sync_failed\",\"rewritten_through\":" + std::to_string(rewritten) + "}");
   return true;
 }
 
@@ -152,6 +154,7 @@ void IntakeStage::settle_outcome(const AwaitedOutcome& outcome) {
 }
 
 bool IntakeStage::take_handbacks() {
+  if (write_failed_) return false;
   bool worked = false;
   for (std::size_t i = 0; i < kHandbacksPerStep && handbacks_.read_available() != 0; ++i) {
     if (!append_handback(handbacks_.front())) break;
@@ -215,11 +218,18 @@ void IntakeStage::write_batch() {
   const bool had_batch = !ledger_.journal().batch_is_empty();
   if (had_batch) {
     if (Status status = ledger_.flush(); !status.ok()) {
+      write_failed_ = true;
       set_trouble(status);
       return;
     }
   }
-  if (touched_.empty() && !had_batch) return;
+  if (std::exchange(write_failed_, false)) {
+    counters_.disk_full.store(false, std::memory_order_relaxed);
+  }
+  if (touched_.empty() && !had_batch) {
+    set_given_up_aside();
+    return;
+  }
   bool hurry = false;
   for (AttachedRing* ring : touched_) {
     ring->publish_journaled();
@@ -232,6 +242,7 @@ void IntakeStage::write_batch() {
   }
   // Delivery waits for its receipts with every connection it has.
   if (hurry || !awaited_.empty()) sync_.hurry();
+  set_given_up_aside();
 }
 
 void IntakeStage::set_trouble(const Status& status) {

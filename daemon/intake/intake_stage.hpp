@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -122,14 +123,16 @@ class IntakeStage {
   Take take(AttachedRing& ring, const xase::proto::RingFrameHeader& header,
             xase::proto::Bytes payload, xase::proto::RingFault& fault);
   bool append_producer(AttachedRing& ring);
+  void forget_rings_that_are_gone(const std::vector<std::string>& names);
+  void set_given_up_aside();
   bool append_gap(AttachedRing& ring, xase::proto::GapReason reason, std::uint64_t count,
                   std::uint64_t before_sequence, std::string_view text);
   std::uint64_t append_rejected(const Subject& subject, const RecordVerdict& verdict,
                                 xase::proto::Bytes record);
   Drained condemn(AttachedRing& ring, xase::proto::RingFault fault);
-  bool report_refused(AttachedRing& ring);
+  bool report_refused(AttachedRing& ring, std::uint64_t refused);
   void retire_rings();
-  void start_segment();
+  bool start_segment();
   void set_trouble(const Status& status);
   void fail(const Status& status);
 
@@ -159,6 +162,11 @@ class IntakeStage {
   std::atomic<std::uint64_t> scans_asked_{0};
   std::atomic<std::uint64_t> scans_done_{0};
   std::vector<AttachedRing*> touched_;  // taken from since the last write
+  bool write_failed_ = false;           // the batch waits to be written again, and does not grow
+  // Files to set aside once the entries that tell of it are written, and files that could not be
+  // set aside: their names are passed over.
+  std::vector<std::string> given_up_;
+  std::set<std::string> unmovable_;
   // Boot clock at which taking ends though producers go on; 0: not asked to stop.
   std::int64_t take_until_boot_ns_ = 0;
   std::int64_t refused_reported_boot_ns_ = 0;

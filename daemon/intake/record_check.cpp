@@ -18,7 +18,14 @@ struct RecordCheck::Parser {
   simdjson::dom::parser dom;
 };
 
-RecordCheck::RecordCheck() : parser_(std::make_unique<Parser>()) {}
+namespace {
+constexpr std::size_t kParserBytes = std::size_t{64} << 10;
+}
+
+// The depth is the parser's for life: whatever makes it grow later keeps it.
+RecordCheck::RecordCheck() : parser_(std::make_unique<Parser>()) {
+  if (parser_->dom.allocate(kParserBytes, kJsonDepthMax) != simdjson::SUCCESS) std::abort();
+}
 RecordCheck::~RecordCheck() = default;
 
 namespace {
