@@ -81,8 +81,38 @@ Result<JournalReader::Step> JournalReader::next(std::uint64_t through) {
     // hold it.
     auto moved = open_next_segment();
     if (!moved.ok()) return moved.status();
-    if (!*moved) return resynchronise(through);
+    if (*moved) continue;
+    auto found = find_again();
+    if (!found.ok()) return found.status();
+    if (!*found) return resynchronise(through);
   }
+}
+
+// After a failed sync a segment may have been replaced by another of the same name, while ours is
+// the old one, which nobody writes any more; and what does not decode may lie between two entries
+// that both do. True: the reader is at next_sequence_ now.
+Result<bool> JournalReader::find_again() {
+  auto again = SegmentReader::open(fs_, directory_, segment_->first_sequence());
+  if (!again.ok()) {
+    if (again.status().code() == Code::kNotFound) return false;
+    return again.status();
+  }
+  SegmentReader& reader = **again;
+  for (;;) {
+    const auto result = reader.read_frame();
+    if (!result.ok()) return result.status();
+    const Frame& frame = result->frame;
+    if (result->fault == FrameFault::kNone) {
+      if (!frame.is_commit_mark() && frame.sequence == next_sequence_ && accept(frame)) break;
+      reader.skip(frame);
+      continue;
+    }
+    const auto more = reader.find_magic();
+    if (!more.ok()) return more.status();
+    if (!*more) return false;
+  }
+  segment_ = std::move(*again);
+  return true;
 }
 
 // Nothing holds next_sequence_: goes to the next entry that can be read, and names what lies
@@ -90,28 +120,35 @@ Result<JournalReader::Step> JournalReader::next(std::uint64_t through) {
 Result<JournalReader::Step> JournalReader::resynchronise(std::uint64_t through) {
   damage_ = {next_sequence_, through, segment_name(segment_->first_sequence()),
              segment_->position(), "entries that were written can no longer be read"};
+  const auto firsts = list_segments(fs_, directory_);
+  if (!firsts.ok()) return firsts.status();
+  const auto after = std::upper_bound(firsts->begin(), firsts->end(), next_sequence_);
+  const bool has_later = after != firsts->end() && *after <= through;
+  // What a later segment holds is read there.
+  const std::uint64_t last = has_later ? *after - 1 : through;
   for (;;) {
     auto result = segment_->read_frame();
     if (!result.ok()) return result.status();
     const Frame& frame = result->frame;
-    if (result->fault == FrameFault::kNone && !frame.is_commit_mark() &&
-        frame.sequence > next_sequence_ && frame.sequence <= through && accept(frame)) {
-      damage_.last = frame.sequence - 1;
-      next_sequence_ = frame.sequence;
-      return Step::kDamage;
+    if (result->fault == FrameFault::kNone) {
+      if (!frame.is_commit_mark() && frame.sequence > next_sequence_ && frame.sequence <= last &&
+          accept(frame)) {
+        damage_.last = frame.sequence - 1;
+        next_sequence_ = frame.sequence;
+        return Step::kDamage;
+      }
+      segment_->skip(frame);
+      continue;
     }
     auto found = segment_->find_magic();
     if (!found.ok()) return found.status();
     if (!*found) break;
   }
-  const auto firsts = list_segments(fs_, directory_);
-  if (!firsts.ok()) return firsts.status();
-  const auto after = std::upper_bound(firsts->begin(), firsts->end(), next_sequence_);
-  if (after != firsts->end() && *after <= through) {
-    damage_.last = *after - 1;
+  damage_.last = last;
+  if (has_later) {
     if (Status status = open_segment(*after); !status.ok()) return status;
   }
-  next_sequence_ = damage_.last + 1;
+  next_sequence_ = last + 1;
   return Step::kDamage;
 }
 

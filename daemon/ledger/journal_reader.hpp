@@ -57,6 +57,7 @@ class JournalReader {
   Status open_segment(std::uint64_t first_sequence);
   Result<bool> open_next_segment();
   bool accept(const xase::proto::Frame& frame);
+  Result<bool> find_again();
   Result<Step> resynchronise(std::uint64_t through);
 
   FileSystem& fs_;

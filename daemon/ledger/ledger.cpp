@@ -111,13 +111,11 @@ bool Ledger::make_room(std::size_t bytes, bool is_record) {
     return false;
   }
   if (!flush().ok() || !journal_->can_rotate()) return false;
-  // Before intake has attached its rings nobody can say what a segment must start with: the next
-  // recovery then reads the one before it too.
-  const std::uint32_t flags = on_new_segment_ ? 0 : xase::proto::kSegmentContinues;
   const ChainState before = chain_->state();
   is_starting_segment_ = true;
-  if (on_new_segment_) on_new_segment_();
+  const bool has_all = on_new_segment_ && on_new_segment_();
   is_starting_segment_ = false;
+  const std::uint32_t flags = has_all ? 0 : xase::proto::kSegmentContinues;
   trouble_ = journal_->rotate(before, chain_->state(), flags);
   if (!trouble_.ok()) return false;
   // What does not fit now never would: it makes this segment larger.

@@ -32,8 +32,9 @@ class Ledger {
                                               Recovery& recovery);
 
   // Called at the start of each new segment, to append what every segment must start with. It may
-  // only append, and only what fits an empty segment; there, appending never fails.
-  void on_new_segment(std::function<void()> callback) { on_new_segment_ = std::move(callback); }
+  // only append, and only what fits an empty segment; there, appending never fails. It says whether
+  // that was all: if not, the next recovery reads the segment before too.
+  void on_new_segment(std::function<bool()> callback) { on_new_segment_ = std::move(callback); }
 
   // Appends to the batch and gives the entry's sequence; 0: there is no room now, nothing happened,
   // the same call may be made later.
@@ -70,7 +71,7 @@ class Ledger {
 
   std::unique_ptr<Chain> chain_;
   std::unique_ptr<Journal> journal_;
-  std::function<void()> on_new_segment_;
+  std::function<bool()> on_new_segment_;
   // Entries that this start begins with and that found no room yet.
   std::deque<Opening> opening_;
   bool is_starting_segment_ = false;

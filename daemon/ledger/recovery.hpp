@@ -21,7 +21,9 @@ struct RingHistory {
 };
 
 struct Recovery {
-  bool is_new = false;  // there is no ledger yet; nothing below is set
+  // There is no ledger yet, or none that can be read: of what follows only `set_aside` and the torn
+  // bytes are set.
+  bool is_new = false;
   ChainState chain;
   JournalTail tail;
   // Of each ring that had records before the last segment or in it. Rings that are gone may be
@@ -30,12 +32,14 @@ struct Recovery {
   // Entries that can no longer be read, in the part that was read: from the last segment that
   // starts with all its producers.
   std::vector<JournalDamage> damage;
-  // Bytes behind the last commit that were no whole entry: cut off, and kept in a file.
+  // Bytes behind the last commit that were no whole entry: cut off, and kept in a file. Where there
+  // was no room for one, `torn_saved_as` is empty and they were left where they are.
   std::uint64_t torn_bytes = 0;
   std::string torn_saved_as;
-  // Files in the journal's directory that are no part of this ledger: moved away.
+  // Segments that are no part of this ledger, or hold nothing that can be read or that a later one
+  // does not hold too: moved to STATE_DIR/quarantine.
   std::vector<std::string> set_aside;
-  // Sequence up to which a clean end was found; 0 where the last run did not end cleanly.
+  // The last entry is a STOP.
   bool was_clean = false;
 };
 

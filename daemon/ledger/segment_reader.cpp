@@ -60,7 +60,12 @@ Result<FrameResult> SegmentReader::read_frame() {
     result = xase::proto::decode_frame({buffer_.data(), buffer_used_});
     if (result.fault != FrameFault::kIncomplete) return result;
     if (buffer_used_ < wanted) {
-      result.fault = buffer_used_ == 0 ? FrameFault::kEnd : FrameFault::kDamaged;
+      // Less than a frame's header of zeros at the end of the file is where writing stopped, too.
+      const auto end = buffer_.begin() + static_cast<std::ptrdiff_t>(buffer_used_);
+      const bool is_end =
+          buffer_used_ < xase::proto::kFrameHeaderBytes &&
+          std::all_of(buffer_.begin(), end, [](std::byte b) { return b == std::byte{0}; });
+      result.fault = is_end ? FrameFault::kEnd : FrameFault::kDamaged;
       return result;
     }
     wanted = result.needed_bytes;

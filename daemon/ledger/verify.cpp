@@ -102,6 +102,10 @@ void Judge::judge_sound(VerifyPropertyReport& report) const {
         text += "; " + count_of(facts_.given_up, "place", "places") +
                 " behind a failed sync cannot be read, and all that counts was written again";
       }
+      if (facts_.left_behind_bytes != 0) {
+        text += "; " + number(facts_.left_behind_bytes) +
+                " bytes of torn writes lie between entries, as RECOVERED entries tell";
+      }
       establish(report, true, std::move(text));
       break;
     }

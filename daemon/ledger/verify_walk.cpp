@@ -269,6 +269,8 @@ Result<bool> LedgerWalk::pass_zeros() {
   if (!written->has_value()) return false;
   const auto end = written_end(from);
   if (!end.ok()) return end.status();
+  auto left_behind = pass_left_behind();
+  if (!left_behind.ok() || *left_behind) return left_behind;
   if (is_last_) {
     // Bytes are written in their order: what is there now was not when the zeros were read.
     auto again = reader_->read_frame();
@@ -305,6 +307,8 @@ Result<bool> LedgerWalk::pass_damage() {
   if (!end.ok()) return end.status();
   // Fewer zeros than a frame's header would take.
   if (*end <= from) return false;
+  auto left_behind = pass_left_behind();
+  if (!left_behind.ok() || *left_behind) return left_behind;
   if (is_last_ && from >= durable_position_) {
     auto has_come = wait_for_rest();
     if (!has_come.ok()) return has_come.status();

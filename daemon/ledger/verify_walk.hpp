@@ -32,8 +32,9 @@ class LedgerWalk {
     bool log_id_is_derived = false;  // the first entry's body was there to derive it from
     std::uint64_t commitments = 0;   // entries whose parts were there and compared
     std::uint64_t totals_compared = 0;
-    std::uint64_t totals_unknown = 0;  // segments whose totals had nothing to be compared with
-    std::uint64_t given_up = 0;        // places behind a failed sync that cannot be read
+    std::uint64_t totals_unknown = 0;     // segments whose totals had nothing to be compared with
+    std::uint64_t given_up = 0;           // places behind a failed sync that cannot be read
+    std::uint64_t left_behind_bytes = 0;  // of torn writes that a start told of and left there
     std::uint64_t sound_headers = 0;
     std::uint64_t holes = 0;
     std::uint64_t matched_receipts = 0;
@@ -65,6 +66,7 @@ class LedgerWalk {
   Result<bool> pass_zeros();
   Result<bool> pass_damage();
   Result<bool> find_next_frame();
+  Result<bool> pass_left_behind();
   // Whether bytes at the very end are of an entry that is not wholly written.
   Result<bool> wait_for_rest();
   Result<bool> is_unfinished();
