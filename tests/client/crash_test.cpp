@@ -15,15 +15,11 @@ struct Acknowledged {
   std::atomic<std::uint64_t> count;
 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kRounds = 30;  // fork() copies the sanitizer's memory too
-#else
-constexpr int kRounds = 300;
-#endif
-
 int rounds() {
   const char* given = std::getenv("XASE_TEST_KILLS");
-  return given != nullptr ? static_cast<int>(std::strtol(given, nullptr, 10)) : kRounds;
+  return given != nullptr ? static_cast<int>(std::strtol(given, nullptr, 10))
+         : kSanitized     ? 30
+                          : 300;
 }
 
 TEST(Crash, KilledAtAnyPointOfRecordNothingIsTornAndNothingAcknowledgedIsMissing) {

@@ -34,6 +34,12 @@
 
 namespace xase::test {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;  // fork() copies the sanitizer's memory too
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 // A runtime directory that goes with the test.
 class TempDir {
  public:

@@ -127,7 +127,7 @@ TEST(Fork, InTheMiddleOfOtherThreadsCallsTheChildDoesNotHang) {
   threads.emplace_back([&] {
     while (!stop) static_cast<void>(counts_of(client));
   });
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < (kSanitized ? 10 : 100); ++i) {
     EXPECT_EQ(in_child([&] {
                 alarm(60);
                 for (int n = 0; n < 10; ++n) {

@@ -41,6 +41,9 @@ bool forbid_system_calls() {
          prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
+// Ends at once: _exit() does more under the address sanitizer.
+void leave(int code) { syscall(SYS_exit_group, code); }
+
 // Records `count` times in a child that may make no system call, and allocates nothing.
 int status_of_silent_child(const std::string& run_dir, int count, bool make_a_call) {
   const pid_t child = fork();
@@ -54,11 +57,11 @@ int status_of_silent_child(const std::string& run_dir, int count, bool make_a_ca
     if (!forbid_system_calls()) _exit(3);
     const std::size_t before = allocations;
     for (int i = 0; i < count; ++i) {
-      if (xase_record(client.get(), &fields) != XASE_OK) _exit(4);
+      if (xase_record(client.get(), &fields) != XASE_OK) leave(4);
     }
-    if (allocations != before) _exit(5);
+    if (allocations != before) leave(5);
     if (make_a_call) static_cast<void>(syscall(SYS_getppid));
-    _exit(0);
+    leave(0);
   }
   int status = -1;
   waitpid(child, &status, 0);

@@ -248,13 +248,14 @@ class Daemon:
             raise AssertionError(f"/stats answered {status}: {body}")
         return json.loads(body)
 
-    def until(self, condition, what, timeout=PATIENCE):
-        """Waits for a condition over the stats, and returns those that met it."""
+    def until(self, condition, what, timeout=PATIENCE, fresh=False):
+        """Waits for a condition over the stats, and returns those that met it. `fresh`: stats that
+        know of every ring there is, also of one that was made just now."""
         seen = {}
 
         def holds():
             with contextlib.suppress(OSError, http.client.HTTPException):
-                seen["stats"] = self.stats()
+                seen["stats"] = self.stats(fresh)
                 return condition(seen["stats"])
             if not self.running():
                 raise AssertionError(f"{self.name} is gone while waiting: {what}")
@@ -269,7 +270,7 @@ class Daemon:
             return (s["undelivered"] == 0 and s["committed"] == s["journaled"]
                     and (delivered is None or s["delivered"] == delivered))
         what = "everything is settled" + ("" if delivered is None else f", {delivered} delivered")
-        return self.until(done, what, timeout)
+        return self.until(done, what, timeout, fresh=True)
 
     def entries(self, payload=False):
         """Every entry of the ledger that is not erased, in order."""

@@ -122,7 +122,8 @@ class Key(E2eTest):
         daemon.start()
         records = with_ids("nokey", 10)
         self.record(daemon, records)
-        stats = daemon.until(lambda s: s["paused"] is not None, "it waits for a key")
+        stats = daemon.until(lambda s: s["paused"] is not None and s["durable"] == 10,
+                             "it waits for a key")
         self.assertEqual((stats["paused"], stats["undelivered"]), ("no_api_key", 10))
         self.assertEqual(api.stats()["post_record_requests"], 0)
         daemon.stop()
@@ -176,8 +177,16 @@ class RateLimit(E2eTest):
     def test_retry_after_of_the_body(self):
         self.assert_waits({}, 1)
 
-    def test_a_proxys_429_without_any_hint(self):
-        self.assert_waits({"body": "html"}, 0)
+    def test_a_proxys_429_without_any_hint_is_waited_for_all_the_same(self):
+        api = self.api()
+        api.faults(status={"status": 429, "body": "html"})
+        daemon = self.daemon(api)
+        self.record(daemon, with_ids("hint", 50))
+        stats = daemon.until(lambda s: s["paused"] == "rate_limited" and s["durable"] == 50,
+                             "it waits")
+        self.assertGreater(stats["next_probe_seconds"], 1)
+        self.assertEqual((stats["dead_letter"], stats["undelivered"]), (0, 50))
+        self.assertLess(api.stats()["post_record_requests"], 50)
 
     def test_status_says_that_it_is_limited(self):
         api = self.api()

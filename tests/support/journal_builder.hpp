@@ -4,10 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,62 +15,9 @@
 #include "daemon/platform/file_system.hpp"
 #include "proto/entry_body.hpp"
 #include "proto/record.hpp"
+#include "tests/support/seeded_random.hpp"
 
 namespace xased::test {
-
-// A directory that is gone at the end of its life.
-class ScratchDirectory {
- public:
-  ScratchDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "xased-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) std::abort();
-    path_ = name;
-  }
-  ScratchDirectory(const ScratchDirectory&) = delete;
-  ScratchDirectory& operator=(const ScratchDirectory&) = delete;
-  ~ScratchDirectory() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-// Stands still until it is moved.
-class ManualClock final : public Clock {
- public:
-  std::int64_t wall_ns() const override { return wall_ns_; }
-  std::int64_t boot_ns() const override { return boot_ns_; }
-  xase::proto::Id boot_id() const override { return boot_id_; }
-
-  void advance(std::chrono::nanoseconds by) {
-    wall_ns_ += by.count();
-    boot_ns_ += by.count();
-  }
-  void jump_wall(std::chrono::nanoseconds by) { wall_ns_ += by.count(); }
-  void reboot() {
-    boot_id_[0] = static_cast<std::byte>(std::to_integer<int>(boot_id_[0]) + 1);
-    boot_ns_ = 1'000'000'000;
-  }
-
- private:
-  std::int64_t wall_ns_ = 1'767'787'200'000'000'000;  // 2026-01-07 12:00:00 UTC
-  std::int64_t boot_ns_ = 5'000'000'000;
-  xase::proto::Id boot_id_{std::byte{1}};
-};
-
-// The same bytes in every run.
-class CountingRandom final : public Random {
- public:
-  void fill(std::span<std::byte> bytes) override {
-    for (std::byte& byte : bytes) {
-      state_ = state_ * 6364136223846793005U + 1442695040888963407U;
-      byte = static_cast<std::byte>(state_ >> 56U);
-    }
-  }
-
- private:
-  std::uint64_t state_ = 1;
-};
 
 // Writes entries into segments of STATE_DIR/journal, each call at once.
 class JournalBuilder {
@@ -159,7 +103,7 @@ class JournalBuilder {
   FileSystem& fs_;
   const std::string directory_;
   const Clock& clock_;
-  CountingRandom random_;
+  SeededRandom random_;
   std::unique_ptr<Chain> chain_;
   std::unique_ptr<File> file_;
   std::uint64_t file_bytes_ = 0;

@@ -104,9 +104,11 @@ class LedgerRig {
   Status start() {
     stop();
     positions = std::make_unique<Positions>();
+    sync_wake = std::make_unique<Wake>();
+    intake_wake = std::make_unique<Wake>();
     preparer = std::make_unique<SegmentPreparer>(fs, std::string(kJournal) + "/next.tmp",
                                                  options.journal.segment_bytes);
-    sync = std::make_unique<SyncStage>(clock, *positions, *preparer, sync_wake, intake_wake,
+    sync = std::make_unique<SyncStage>(clock, *positions, *preparer, *sync_wake, *intake_wake,
                                        std::chrono::nanoseconds(0));
     recovery = Recovery{};
     auto opened = Ledger::open(fs, clock, random, options, *positions, *preparer, *sync, recovery);
@@ -222,8 +224,8 @@ class LedgerRig {
   ManualClock clock;
   SeededRandom random;
   LedgerOptions options;
-  Wake sync_wake;
-  Wake intake_wake;
+  std::unique_ptr<Wake> sync_wake;
+  std::unique_ptr<Wake> intake_wake;
   std::unique_ptr<Positions> positions;
   std::unique_ptr<SegmentPreparer> preparer;
   std::unique_ptr<SyncStage> sync;

@@ -386,7 +386,7 @@ TEST_F(Delivery, AJumpOfTheWallClockMovesNothing) {
     run();
     dispatch_->answer(sequence, no_answer(Reach::kMaybe));
     run();
-    clock_.jump_wall(jump);
+    clock_.set_wall(clock_.wall_ns() + jump.count());
     run();
     const std::size_t attempts = dispatch_->attempts(sequence);
     EXPECT_LE(attempts, 2U) << "retried before its time";

@@ -145,7 +145,7 @@ TEST_F(DeliveryRestart, DoubtThatIsOlderThanTheServicesMemoryIsMarked) {
   start();
   run();
   clock_.advance(hours(25));
-  clock_.reboot();
+  clock_.set_boot_id({std::byte{0x0b}});
   start();
   const std::uint64_t fresh = record();
   deliver_all();
@@ -158,7 +158,7 @@ TEST_F(DeliveryRestart, DoubtWithinTheServicesMemoryIsNotMarked) {
   start();
   run();
   clock_.advance(hours(2));
-  clock_.reboot();
+  clock_.set_boot_id({std::byte{0x0b}});
   start();
   deliver_all();
   EXPECT_EQ(told(sequence)->flags, 0U);

@@ -14,6 +14,9 @@
 #include "daemon/delivery/delivery_core.hpp"
 #include "tests/daemon/delivery/answers.hpp"
 #include "tests/support/journal_builder.hpp"
+#include "tests/support/manual_clock.hpp"
+#include "tests/support/seeded_random.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace xased::test {
 
@@ -182,9 +185,9 @@ class DeliveryWorld : public ::testing::Test {
   }
   PauseReason paused() const { return counters_->paused.load(); }
 
-  ScratchDirectory scratch_;
+  TempDir scratch_;
   ManualClock clock_;
-  CountingRandom random_;
+  SeededRandom random_;
   JournalBuilder journal_;
   Positions positions_;
   HandbackQueue handbacks_;

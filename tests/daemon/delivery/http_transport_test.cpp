@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "tests/daemon/delivery/answers.hpp"
-#include "tests/support/journal_builder.hpp"
 #include "tests/support/loopback_peer.hpp"
 
 namespace xased::test {

@@ -4,8 +4,8 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <barrier>
 #include <csignal>
-#include <set>
 #include <thread>
 
 #include "daemon/devapi/digest.hpp"
@@ -156,21 +156,27 @@ TEST_F(StoreTest, KeyOlderThanADayIsNotReadAgain) {
 
 TEST_F(StoreTest, OneKeyFromManyThreadsMakesOneRecord) {
   ASSERT_TRUE(open().ok());
-  std::vector<std::string> made(16);
+  constexpr int kThreads = 8;
+  constexpr int kKeys = 200;
+  std::barrier together(kThreads);
   std::atomic<int> created{0};
+  std::vector<std::vector<std::string>> made(kThreads, std::vector<std::string>(kKeys));
   std::vector<std::thread> threads;
-  threads.reserve(made.size());
-  for (std::string& id : made) {
+  threads.reserve(kThreads);
+  for (std::vector<std::string>& own : made) {
     threads.emplace_back([&] {
-      const auto outcome = submit("key");
-      if (outcome.kind == Kind::kCreated) ++created;
-      id = outcome.record.transaction_id;
+      for (std::size_t key = 0; key < own.size(); ++key) {
+        together.arrive_and_wait();
+        const auto outcome = submit("key-" + std::to_string(key));
+        if (outcome.kind == Kind::kCreated) ++created;
+        own[key] = outcome.record.transaction_id;
+      }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(created, 1);
-  EXPECT_EQ(std::set<std::string>(made.begin(), made.end()).size(), 1U);
-  EXPECT_EQ(ids().size(), 1U);
+  EXPECT_EQ(created, kKeys);
+  for (const std::vector<std::string>& own : made) EXPECT_EQ(own, made.front());
+  EXPECT_EQ(ids().size(), static_cast<std::size_t>(kKeys));
 }
 
 TEST_F(StoreTest, ManyThreadsShareSyncsAndOneUnforkedChain) {

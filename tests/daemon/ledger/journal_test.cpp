@@ -116,6 +116,7 @@ TEST_F(JournalTest, TakesAFrameLargerThanASegmentAlsoBehindWhatEachSegmentStarts
     subject.ring_id = rig_.ring;
     EXPECT_NE(rig_.ledger->append_body(EntryType::kProducer, subject, xase::proto::encode(body)),
               0U);
+    return true;
   });
   rig_.run_sync();
   EXPECT_NE(rig_.add(1, 40'000), 0U);
@@ -129,6 +130,7 @@ TEST_F(JournalTest, HasASegmentThatStartsWithItsFirstEntriesOrNoneAtAll) {
     Subject subject;
     subject.ring_id = rig_.ring;
     (void)rig_.ledger->append_body(EntryType::kProducer, subject, xase::proto::encode(body));
+    return true;
   });
   fill_segment(1);
   for (const std::string& path : rig_.segments()) {

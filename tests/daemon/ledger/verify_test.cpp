@@ -288,13 +288,17 @@ TEST(Verify, ALedgerThatIsBeingWrittenIsNeverRefuted) {
   expect_sound(verify(dir.path()));
 }
 
-// A file system whose next sync of data fails.
+// A file system whose next sync of data fails, or that has no room for what is set aside.
 class FailingSync : public FileSystem {
  public:
   bool fail_next = false;
+  bool quarantine_is_full = false;
 
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode,
                                      mode_t permissions) override {
+    if (quarantine_is_full && path.find("/quarantine/") != std::string::npos) {
+      return os_status("open " + path, ENOSPC);
+    }
     auto file = disk_.open(path, mode, permissions);
     if (!file.ok()) return file.status();
     return std::unique_ptr<File>(new OneFile(std::move(*file), *this));
@@ -380,6 +384,42 @@ TEST_F(VerifyAfterAFailedSync, TheTwoMustBeTheSame) {
   const VerifyReport report = verify(dir_.path());
   EXPECT_EQ(report.exit_code(), 1);
   EXPECT_EQ(report.first_bad_sequence(), first_repeated_ + 2) << describe(report);
+}
+
+TEST(Verify, ATornTailThatAStartToldOfAndLeftThereRefutesNothing) {
+  for (const bool starts_with_zeros : {false, true}) {
+    const TempDir dir;
+    std::uint64_t before = 0;
+    {
+      LedgerWriter writer(dir.path());
+      (void)writer.record(LedgerWriter::ring(kA));
+      writer.sync();
+      before = writer.ledger().state().last_sequence;
+      (void)writer.record(LedgerWriter::ring(kA), 3000);
+      writer.write();
+    }
+    ByteBuffer file = read_bytes(segment_path(dir.path(), 1));
+    const std::size_t torn = TakenApart(dir.path(), 1).entry(before + 1).position;
+    const auto hole = static_cast<std::ptrdiff_t>(
+        starts_with_zeros ? torn : xase::proto::align_up(torn + 1024, 512));
+    std::fill_n(file.begin() + hole, 1024, std::byte{0});
+    write_bytes(segment_path(dir.path(), 1), file);
+    FailingSync fs;
+    fs.quarantine_is_full = true;
+    {
+      LedgerWriter writer(dir.path(), 64U << 10, fs);
+      EXPECT_GT(writer.recovery.torn_bytes, 0U);
+      EXPECT_TRUE(writer.recovery.torn_saved_as.empty());
+      (void)writer.record(LedgerWriter::ring(kA));
+      writer.stop();
+    }
+    expect_sound(verify(dir.path()));
+    // Bytes that nobody told of are another matter.
+    file = read_bytes(segment_path(dir.path(), 1));
+    file[file.size() - 9] = std::byte{1};
+    write_bytes(segment_path(dir.path(), 1), file);
+    EXPECT_EQ(verify(dir.path()).exit_code(), 1);
+  }
 }
 
 TEST(Verify, DamageThatTheDaemonOwnedUpToIsStillMissing) {

@@ -1,0 +1,112 @@
+#include "proto/entry_body.hpp"
+
+#include <gtest/gtest.h>
+
+#include "proto/error_code.hpp"
+
+namespace xase::proto {
+namespace {
+
+TEST(ProducerBody, ComesBackAsItWas) {
+  const ProducerBody body{7, 3, 99, 55, R"({"runtime":"c++"})"};
+  const auto bytes = encode(body);
+  const auto back = decode_producer_body(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->next_ring_sequence, 7U);
+  EXPECT_EQ(back->refused_accounted, 3U);
+  EXPECT_EQ(back->created_wall_ns, 99);
+  EXPECT_EQ(back->last_record_sequence, 55U);
+  EXPECT_EQ(back->context, body.context);
+  EXPECT_FALSE(decode_producer_body(Bytes(bytes).first(31)).has_value());
+  EXPECT_TRUE(decode_producer_body(Bytes(bytes).first(32)).has_value());
+}
+
+TEST(GapBody, ComesBackAsItWas) {
+  const GapBody body{10, 5, 6, 20, GapReason::kRingCondemned, "why"};
+  const auto bytes = encode(body);
+  const auto back = decode_gap_body(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->count, 10U);
+  EXPECT_EQ(back->after_sequence, 5U);
+  EXPECT_EQ(back->before_sequence, 6U);
+  EXPECT_EQ(back->refused_accounted, 20U);
+  EXPECT_EQ(back->reason, GapReason::kRingCondemned);
+  EXPECT_EQ(back->text, "why");
+  EXPECT_FALSE(decode_gap_body(Bytes(bytes).first(39)).has_value());
+}
+
+TEST(GapBody, IsRefusedWithAnUnknownReason) {
+  for (const std::uint32_t reason : {0U, 5U, 0xffffffffU}) {
+    auto bytes = encode(GapBody{});
+    store(bytes.data() + 32, reason);
+    EXPECT_FALSE(decode_gap_body(bytes).has_value());
+  }
+}
+
+TEST(GapReason, HasANameForEach) {
+  EXPECT_EQ(gap_reason_name(GapReason::kQueueFull), "queue_full");
+  EXPECT_EQ(gap_reason_name(GapReason::kJournalDamaged), "journal_damaged");
+}
+
+TEST(ReceiptBody, ComesBackAsItWas) {
+  ReceiptBody body;
+  body.record_sequence = 1;
+  body.record_leaf_hash.fill(std::byte{2});
+  body.http_status = 422;
+  body.flags = kReceiptPossibleDuplicate;
+  body.attempts = 3;
+  body.first_attempt_wall_ns = 4;
+  body.answered_wall_ns = 5;
+  body.error_code = 65;
+  body.action = ReceiptAction::kRetryRequested;
+  body.answer = "answer";
+  const auto bytes = encode(body);
+  const auto back = decode_receipt_body(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->record_sequence, 1U);
+  EXPECT_EQ(back->record_leaf_hash, body.record_leaf_hash);
+  EXPECT_EQ(back->http_status, 422);
+  EXPECT_EQ(back->flags, kReceiptPossibleDuplicate);
+  EXPECT_EQ(back->attempts, 3U);
+  EXPECT_EQ(back->first_attempt_wall_ns, 4);
+  EXPECT_EQ(back->answered_wall_ns, 5);
+  EXPECT_EQ(back->error_code, 65U);
+  EXPECT_EQ(back->action, ReceiptAction::kRetryRequested);
+  EXPECT_EQ(back->answer, "answer");
+  EXPECT_FALSE(decode_receipt_body(Bytes(bytes).first(71)).has_value());
+}
+
+TEST(ReceiptBody, IsRefusedWithAnUnknownAction) {
+  auto bytes = encode(ReceiptBody{});
+  store(bytes.data() + 68, std::uint32_t{2});
+  EXPECT_FALSE(decode_receipt_body(bytes).has_value());
+}
+
+TEST(RejectedBody, ComesBackAsItWas) {
+  const RejectedBody body{2, "why", as_bytes("the record")};
+  const auto bytes = encode(body);
+  const auto back = decode_rejected_body(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->error_code, 2U);
+  EXPECT_EQ(back->text, "why");
+  EXPECT_EQ(as_text(back->record), "the record");
+}
+
+TEST(RejectedBody, IsRefusedWhereItsTextIsLongerThanItself) {
+  auto bytes = encode(RejectedBody{2, "why", {}});
+  EXPECT_FALSE(decode_rejected_body(Bytes(bytes).first(7)).has_value());
+  for (const std::uint32_t length : {4U, 0xffffffffU}) {
+    store(bytes.data() + 4, length);
+    EXPECT_FALSE(decode_rejected_body(bytes).has_value());
+  }
+}
+
+TEST(ErrorCode, HasTheNamesOfThePublishedSdks) {
+  EXPECT_EQ(error_name(ErrorCode::kMissingPolicy), "MISSING_POLICY");
+  EXPECT_EQ(error_name(ErrorCode::kQueueFull), "QUEUE_FULL");
+  EXPECT_EQ(error_name(ErrorCode::kRequestFailed), "REQUEST_FAILED");
+  EXPECT_EQ(error_name(static_cast<ErrorCode>(999)), "UNKNOWN_ERROR");
+}
+
+}  // namespace
+}  // namespace xase::proto
