@@ -14,8 +14,6 @@ namespace xased {
 // The running dev API and the configuration keys that point the daemon at it.
 struct DevMode {
   std::unique_ptr<DevApi> api;
-  std::string run_dir;
-  std::string state_dir;
   // For ConfigSource::overrides; the user's own come behind them and win.
   std::vector<std::pair<std::string, std::string>> overrides;
 };

@@ -95,8 +95,20 @@ void FlightLimit::restart() {
   shortest_ns_ = 0;
 }
 
+// The count about that long ago, or at the window's start.
+RatePacer::Count RatePacer::since(nanoseconds age) const {
+  for (std::size_t i = 0; i < kSpans; ++i) {
+    const nanoseconds span = std::chrono::seconds(std::int64_t{1} << (kShortestSpan + i));
+    if (span >= age && spans_.at(i).earlier.at_ns != 0) return spans_.at(i).earlier;
+  }
+  return {window_start_ns_, 0};
+}
+
 void RatePacer::on_sent(std::int64_t now_ns) {
-  if (window_start_ns_ == 0) window_start_ns_ = now_ns;
+  if (window_start_ns_ == 0) {
+    window_start_ns_ = now_ns;
+    spans_.fill({{now_ns, 0}, {now_ns, 0}});
+  }
   if (interval_ns_ <= 0) return;
   // What was not used is lost, but for a small burst: else a quiet hour would end in a flood.
   const auto interval = static_cast<std::int64_t>(interval_ns_);
@@ -105,6 +117,11 @@ void RatePacer::on_sent(std::int64_t now_ns) {
 
 void RatePacer::on_admitted(const Verdict& verdict, std::int64_t now_ns) {
   ++admitted_;
+  for (std::size_t i = 0; i < kSpans; ++i) {
+    Span& span = spans_.at(i);
+    if (now_ns - span.later.at_ns < std::int64_t{1'000'000'000} << (kShortestSpan + i)) continue;
+    span = {span.later, {now_ns, admitted_}};
+  }
   remaining_ = verdict.rate_remaining;
   if (interval_ns_ <= 0) return;
   const auto since = static_cast<double>(now_ns - limited_at_ns_);
@@ -122,10 +139,13 @@ void RatePacer::on_limited(std::int64_t now_ns, nanoseconds wait) {
   wait_until_ns_ = std::max(wait_until_ns_, now_ns + wait.count());
   remaining_.reset();
   if (!first) return;
+  // Of late, not on the whole way up to this pace; but for long enough to hold what such a wait is
+  // the rest of.
+  const Count start = since(2 * wait);
   const double period =
-      static_cast<double>(wait_until_ns_ - (window_start_ns_ == 0 ? now_ns : window_start_ns_));
-  if (admitted_ > 0) {
-    const double seen = period / static_cast<double>(admitted_) / kBelowLimit;
+      static_cast<double>(wait_until_ns_ - (start.at_ns == 0 ? now_ns : start.at_ns));
+  if (admitted_ > start.admitted) {
+    const double seen = period / static_cast<double>(admitted_ - start.admitted) / kBelowLimit;
     // A pace that was nearly right is corrected a little; else what was seen counts.
     const bool nearly = interval_ns_ > 0 && seen < 1.25 * interval_ns_;
     interval_ns_ = nearly ? interval_ns_ * kSlower : seen;

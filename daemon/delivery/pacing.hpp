@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -76,9 +77,24 @@ class RatePacer {
   double interval_ns_ = 0;
   std::int64_t next_slot_ns_ = 0;
   std::int64_t wait_until_ns_ = 0;
+  // How many were admitted since the last wait, and when that was looked at.
+  struct Count {
+    std::int64_t at_ns = 0;
+    std::uint64_t admitted = 0;
+  };
+  // Looked at each 2^k seconds: `earlier` is between one and two such spans old, or the beginning.
+  struct Span {
+    Count earlier;
+    Count later;
+  };
+  static constexpr int kShortestSpan = 5;  // 32 s
+  static constexpr std::size_t kSpans = 9;
+  Count since(std::chrono::nanoseconds age) const;
+
   // Since the last wait ended: when the first one was sent (0: none yet), how many were admitted.
   std::int64_t window_start_ns_ = 0;
   std::uint64_t admitted_ = 0;
+  std::array<Span, kSpans> spans_{};
   std::int64_t limited_at_ns_ = 0;
   double period_ns_ = 0;  // of the limit, as far as it was seen
   std::int64_t grown_at_ns_ = 0;

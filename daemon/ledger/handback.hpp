@@ -15,8 +15,8 @@ struct Handback {
     kReceipt,         // becomes a RECEIPT entry
     kDeadLetter,      // becomes a DEAD_LETTER entry, also where an operator asks for another try
     kJournalDamaged,  // becomes a GAP entry: entries `first` to `last` can no longer be read
-    // No entry: this record and every one before it in the ledger is delivered or set aside,
-    // durably. In the ledger's order, so that a producer can be told "all up to here".
+    // No entry: this record of its ring and every one before it there is delivered or set aside,
+    // durably, so that the producer can be told "all up to here".
     kSettled,
   };
   Kind kind = Kind::kSettled;

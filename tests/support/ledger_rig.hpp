@@ -35,6 +35,11 @@ struct KeptEntry {
   }
 };
 
+inline std::string describe(const JournalDamage& damage) {
+  return "entries " + std::to_string(damage.first) + " to " + std::to_string(damage.last) + ", " +
+         damage.segment + " at " + std::to_string(damage.position) + ": " + damage.what;
+}
+
 // The journal as a reader meets it.
 struct ReadJournal {
   std::vector<KeptEntry> entries;

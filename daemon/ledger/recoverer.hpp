@@ -1,0 +1,96 @@
+// How recover_ledger() goes about it. For recovery*.cpp alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/ledger/recovery.hpp"
+#include "daemon/ledger/segment_names.hpp"
+#include "daemon/ledger/segment_reader.hpp"
+#include "daemon/platform/sha256.hpp"
+
+namespace xased {
+
+// A segment as it was found.
+struct FoundSegment {
+  std::uint64_t first = 0;
+  xase::proto::SegmentHeaderResult header;
+  std::optional<xase::proto::Hash> log_id;  // by the header or, failing that, by the first entry
+  // What was scanned and no commit mark vouches for.
+  std::uint64_t doubtful_from = 0;
+  std::uint64_t doubtful_to = 0;
+
+  bool is_sound() const { return header.fault == xase::proto::SegmentFault::kNone; }
+  bool continues() const {
+    return is_sound() && (header.header.flags & xase::proto::kSegmentContinues) != 0;
+  }
+};
+
+// One run over one journal. One thread.
+class Recoverer {
+ public:
+  Recoverer(FileSystem& fs, const std::string& state_dir)
+      : fs_(fs),
+        state_dir_(state_dir),
+        directory_(state_dir + "/" + std::string(kJournalFolder)),
+        quarantine_(state_dir + "/quarantine") {}
+
+  Result<Recovery> run();
+
+ private:
+  // What lies behind a place that does not hold the next entry.
+  struct Survey {
+    std::optional<std::uint64_t> position;  // of the next entry that can be read
+    std::uint64_t sequence = 0;             // of that
+    std::uint64_t end = 0;                  // behind the last frame of any kind
+  };
+
+  Status sort_out_segments();
+  Result<bool> has_mark(const FoundSegment& segment);
+  Status find_tail();
+  std::size_t first_to_scan() const;
+  Result<bool> is_superseded(std::size_t index);
+  Status scan(std::size_t index);
+  Status scan_frames(SegmentReader& reader, std::size_t index);
+  bool decode(const xase::proto::Frame& frame, xase::proto::Leaf& leaf,
+              xase::proto::Bytes& body) const;
+  bool accept(const xase::proto::Frame& frame);
+  void apply(const xase::proto::Leaf& leaf, xase::proto::Bytes body);
+  void note_mark(const xase::proto::Frame& mark);
+  Result<Survey> survey(SegmentReader& reader);
+  Result<bool> move_to_next_frame(SegmentReader& reader);
+  Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
+  Status cut_torn_tail(SegmentReader& reader, std::uint64_t from);
+  Status drop_behind_tear(std::size_t index);
+  Status start_anew();
+  Status write_again(File& file, std::uint64_t from, std::uint64_t to);
+  Status finish(std::size_t start);
+  Status set_aside(const std::string& name);
+
+  FileSystem& fs_;
+  const std::string state_dir_;
+  const std::string directory_;
+  const std::string quarantine_;
+  std::vector<FoundSegment> segments_;
+  Recovery out_;
+  Sha256 sha256_;
+  bool chain_known_ = false;  // out_.chain.head is the hash of the entry before the next
+  // The last segment that holds a commit mark, else the first: all before it was synced. Behind its
+  // last mark starts the tail.
+  std::size_t tail_ = 0;
+  // Of the segment being scanned:
+  std::uint64_t durable_position_ = 0;  // by the marks met so far
+  std::uint64_t durable_sequence_ = 0;
+  std::uint64_t end_position_ = 0;    // behind what must be kept
+  std::uint64_t limit_ = UINT64_MAX;  // entries from here on are for the next segment to tell
+  std::uint64_t searched_bytes_ = 0;
+  // Of the one before it:
+  std::string previous_name_;
+  bool previous_ended_damaged_ = false;
+  std::uint64_t previous_end_ = 0;
+  bool is_torn_ = false;  // it ended in the tail, cut or not
+};
+
+}  // namespace xased

@@ -1,0 +1,154 @@
+// The part of recovery that stands at a place that does not hold the next entry: a torn tail, which
+// is cut, or damage, which is named and passed.
+#include <algorithm>
+#include <array>
+
+#include "daemon/ledger/recoverer.hpp"
+
+namespace xased {
+
+using xase::proto::Bytes;
+using xase::proto::Frame;
+using xase::proto::FrameFault;
+using xase::proto::Leaf;
+
+namespace {
+
+// Bytes that are read in search of frames before recovery gives up on a place: an app chooses what
+// its records hold, and could fill them with what looks like frames.
+constexpr std::uint64_t kSearchBytesMax = std::uint64_t{4} << 30;
+
+}  // namespace
+
+// Moves on from a place that holds no sound frame to the next one where a frame seems to start.
+// Where the header looks whole, that is behind the frame: what a record holds is its app's choice,
+// and must not be taken for frames.
+Result<bool> Recoverer::move_to_next_frame(SegmentReader& reader) {
+  const std::uint64_t from = reader.position();
+  std::array<std::byte, xase::proto::kFrameHeaderBytes> header{};
+  const auto got = reader.file().read_at(header, from);
+  if (!got.ok()) return got.status();
+  const auto leaf_bytes = xase::proto::load<std::uint32_t>(header.data() + 8);
+  const auto erasable_bytes = xase::proto::load<std::uint32_t>(header.data() + 12);
+  const bool has_sizes =
+      xase::proto::load<std::array<char, 4>>(header.data()) == xase::proto::kFrameMagic &&
+      leaf_bytes <= xase::proto::kLeafBytes && erasable_bytes <= xase::proto::kErasableBytesMax;
+  if (has_sizes) {
+    const std::size_t bytes = xase::proto::frame_bytes(leaf_bytes, erasable_bytes);
+    searched_bytes_ += bytes;
+    reader.move_to(from + bytes);
+    const auto behind = reader.read_frame();
+    if (!behind.ok()) return behind.status();
+    if (behind->fault == FrameFault::kNone) return true;
+    reader.move_to(from);
+  }
+  if (searched_bytes_ > kSearchBytesMax) return false;
+  return reader.find_magic();
+}
+
+Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
+  Survey survey;
+  survey.end = reader.position();
+  for (;;) {
+    const auto result = reader.read_frame();
+    if (!result.ok()) return result.status();
+    const Frame& frame = result->frame;
+    if (result->fault == FrameFault::kNone) {
+      Leaf leaf;
+      Bytes body;
+      if (frame.is_commit_mark()) {
+        note_mark(frame);
+      } else if (!survey.position && frame.sequence > out_.chain.last_sequence &&
+                 frame.sequence < limit_ && decode(frame, leaf, body)) {
+        survey.position = reader.position();
+        survey.sequence = frame.sequence;
+      }
+      reader.skip(frame);
+      survey.end = reader.position();
+      continue;
+    }
+    const auto more = move_to_next_frame(reader);
+    if (!more.ok()) return more.status();
+    if (!*more) return survey;
+  }
+}
+
+// At a place that is not the next entry: true where something follows that must be read on, with
+// the reader there and the damage named; false where the segment ends here.
+Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) {
+  const std::uint64_t from = reader.position();
+  const auto surveyed = survey(reader);
+  if (!surveyed.ok()) return surveyed.status();
+  // Behind the last commit power may have gone while pages were written in any order: whole entries
+  // behind a hole there were never acknowledged. Elsewhere they were, and stay.
+  if (index >= tail_ && from >= durable_position_) {
+    is_torn_ = true;
+    if (Status status = cut_torn_tail(reader, from); !status.ok()) return status;
+    return false;
+  }
+  const std::uint64_t expected = out_.chain.last_sequence + 1;
+  const std::string name = segment_name(reader.first_sequence());
+  if (surveyed->position) {
+    reader.move_to(*surveyed->position);
+    if (surveyed->sequence > expected) {
+      out_.damage.push_back({expected, surveyed->sequence - 1, name, from,
+                             "entries that were written can no longer be read"});
+      chain_known_ = false;
+    } else if (*surveyed->position == from) {
+      out_.damage.push_back(
+          {expected, expected - 1, name, from, "the entry does not follow from the one before it"});
+      chain_known_ = false;
+    }
+    // Else nothing is missing: something that is no entry lies between two that are.
+    out_.chain.last_sequence = surveyed->sequence - 1;
+    return true;
+  }
+  if (index + 1 != segments_.size()) return false;
+  // A mark behind says that more entries were synced, and none of them can be read. Their sequences
+  // are not used again.
+  if (durable_sequence_ >= expected) {
+    out_.damage.push_back({expected, durable_sequence_, name, from,
+                           "entries that were written can no longer be read"});
+    out_.chain.last_sequence = durable_sequence_;
+  }
+  durable_position_ = std::min(durable_position_, surveyed->end);
+  reader.move_to(surveyed->end);
+  end_position_ = surveyed->end;
+  return true;
+}
+
+// Keeps what lies at and behind `from` in a file of its own, and cuts it off. Where there is no
+// room for that file, the bytes stay where they are, and writing goes on behind them.
+Status Recoverer::cut_torn_tail(SegmentReader& reader, std::uint64_t from) {
+  end_position_ = from;
+  const auto size = reader.file().size();
+  if (!size.ok()) return size.status();
+  if (from >= *size) return {};
+  std::vector<std::byte> tail(*size - from);
+  const auto got = reader.file().read_at(tail, from);
+  if (!got.ok()) return got.status();
+  tail.resize(*got);
+  while (!tail.empty() && tail.back() == std::byte{0}) tail.pop_back();
+  if (tail.empty()) return {};
+  out_.torn_bytes = tail.size();
+  const std::string name = "torn-" + segment_name(reader.first_sequence()) + "-" +
+                           std::to_string(from) + "-" +
+                           std::to_string(out_.chain.last_sequence + 1);
+  Status saved = fs_.make_directory(quarantine_, 0700);
+  if (saved.ok()) saved = write_file_atomically(fs_, quarantine_ + "/" + name, tail);
+  if (saved.ok()) saved = fs_.sync_directory(state_dir_);
+  if (saved.code() == Code::kNoSpace) {
+    end_position_ = xase::proto::align_up(from + tail.size(), xase::proto::kFrameAlignment);
+    return {};
+  }
+  if (!saved.ok()) return saved;
+  out_.torn_saved_as = quarantine_ + "/" + name;
+  auto file = fs_.open(reader.path(), OpenMode::kWrite);
+  if (!file.ok()) return file.status();
+  // Zeros over the tail and not a shorter file: the space stays ours.
+  std::fill(tail.begin(), tail.end(), std::byte{0});
+  if (Status status = (*file)->write_at(tail, from); !status.ok()) return status;
+  return (*file)->sync_data();
+}
+
+}  // namespace xased

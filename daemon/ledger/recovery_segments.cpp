@@ -1,0 +1,139 @@
+// The part of recovery that sorts segments: which are of this ledger, which to read, which to set
+// aside.
+#include <algorithm>
+#include <utility>
+
+#include "daemon/ledger/recoverer.hpp"
+
+namespace xased {
+
+using xase::proto::FrameFault;
+
+// Moves a file of the journal's directory to the quarantine, under a name of its own.
+Status Recoverer::set_aside(const std::string& name) {
+  if (Status status = fs_.make_directory(quarantine_, 0700); !status.ok()) return status;
+  std::string to = quarantine_ + "/" + name;
+  for (int i = 1; fs_.exists(to); ++i) to = quarantine_ + "/" + name + "." + std::to_string(i);
+  if (Status status = fs_.rename(directory_ + "/" + name, to); !status.ok()) return status;
+  out_.set_aside.push_back(name);
+  // The new name first, so that power loss cannot take both.
+  if (Status status = fs_.sync_directory(quarantine_); !status.ok()) return status;
+  if (Status status = fs_.sync_directory(state_dir_); !status.ok()) return status;
+  return fs_.sync_directory(directory_);
+}
+
+// Lists the segments, and moves away those of another ledger. The ledger is the one that most of
+// them name; where two are named as often, the one that starts first.
+Status Recoverer::sort_out_segments() {
+  const auto firsts = list_segments(fs_, directory_);
+  if (!firsts.ok()) return firsts.status();
+  std::vector<FoundSegment> found;
+  std::vector<std::pair<xase::proto::Hash, std::size_t>> votes;
+  for (const std::uint64_t first : *firsts) {
+    auto reader = SegmentReader::open(fs_, directory_, first);
+    if (!reader.ok()) return reader.status();
+    FoundSegment& segment = found.emplace_back(FoundSegment{first, (*reader)->header(), {}});
+    if (segment.is_sound()) {
+      segment.log_id = segment.header.header.log_id;
+    } else {
+      const auto result = (*reader)->read_frame();
+      if (!result.ok()) return result.status();
+      const auto leaf = xase::proto::decode_leaf(result->frame.leaf);
+      if (leaf) segment.log_id = leaf->log_id;
+    }
+    if (!segment.log_id) continue;
+    const auto vote = std::find_if(votes.begin(), votes.end(), [&](const auto& other) {
+      return other.first == *segment.log_id;
+    });
+    if (vote == votes.end()) {
+      votes.emplace_back(*segment.log_id, 1);
+    } else {
+      ++vote->second;
+    }
+  }
+  // The first of the largest.
+  const auto winner = std::max_element(
+      votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (winner != votes.end()) out_.chain.log_id = winner->first;
+  for (const FoundSegment& segment : found) {
+    const bool is_foreign =
+        (segment.log_id && *segment.log_id != out_.chain.log_id) ||
+        (segment.is_sound() && segment.header.header.first_sequence != segment.first);
+    if (!is_foreign) {
+      segments_.push_back(segment);
+    } else if (Status status = set_aside(segment_name(segment.first)); !status.ok()) {
+      return status;
+    }
+  }
+  return {};
+}
+
+Result<bool> Recoverer::has_mark(const FoundSegment& segment) {
+  auto opened = SegmentReader::open(fs_, directory_, segment.first);
+  if (!opened.ok()) return opened.status();
+  SegmentReader& reader = **opened;
+  for (;;) {
+    const auto result = reader.read_frame();
+    if (!result.ok()) return result.status();
+    if (result->fault == FrameFault::kNone) {
+      if (result->frame.is_commit_mark()) return true;
+      reader.skip(result->frame);
+      continue;
+    }
+    const auto more = move_to_next_frame(reader);
+    if (!more.ok()) return more.status();
+    if (!*more) return false;
+  }
+}
+
+// Files are synced in their order, but a new one is there, with its first entries, before the last
+// bytes of the one before are synced. Power loss may then leave it behind a hole.
+Status Recoverer::find_tail() {
+  for (tail_ = segments_.size() - 1; tail_ > 0; --tail_) {
+    const auto found = has_mark(segments_[tail_]);
+    if (!found.ok()) return found.status();
+    if (*found) break;
+  }
+  return {};
+}
+
+// The last segment up to the tail that starts with all its producers and totals, and that no
+// rewriting after a failed sync may have superseded: see is_superseded().
+std::size_t Recoverer::first_to_scan() const {
+  for (std::size_t i = tail_ + 1; i-- > 1;) {
+    const FoundSegment& segment = segments_[i];
+    if (!segment.is_sound() || segment.continues() || segments_[i - 1].continues()) continue;
+    const bool is_doubtful =
+        std::any_of(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(i),
+                    [&](const FoundSegment& earlier) {
+                      return earlier.continues() && earlier.header.header.created_wall_ns >=
+                                                        segment.header.header.created_wall_ns;
+                    });
+    if (!is_doubtful) return i;
+  }
+  return 0;
+}
+
+// A failed sync makes intake write everything since the last good one again, into a segment that
+// continues the last that was sound, and then remove those that hold nothing else. Where the daemon
+// died before it removed them, the rewritten segment reaches beyond their start.
+Result<bool> Recoverer::is_superseded(std::size_t index) {
+  const FoundSegment& segment = segments_[index];
+  if (!segment.is_sound() || segment.continues() || segment.first > out_.chain.last_sequence) {
+    return false;
+  }
+  if (Status status = set_aside(segment_name(segment.first)); !status.ok()) return status;
+  return true;
+}
+
+// The segments from `index` on lie behind a place where the tail ends without what leads to them:
+// like whole entries behind a hole, what they hold was never acknowledged.
+Status Recoverer::drop_behind_tear(std::size_t index) {
+  for (std::size_t i = index; i < segments_.size(); ++i) {
+    if (Status status = set_aside(segment_name(segments_[i].first)); !status.ok()) return status;
+  }
+  segments_.resize(index);
+  return {};
+}
+
+}  // namespace xased

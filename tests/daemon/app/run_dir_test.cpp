@@ -1,0 +1,80 @@
+#include "daemon/app/run_dir.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "proto/run_dir.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace xased {
+namespace {
+
+using test::TempDir;
+
+unsigned mode_of(const std::string& path) {
+  struct stat info {};
+  EXPECT_EQ(::lstat(path.c_str(), &info), 0) << path;
+  return info.st_mode & 07777U;
+}
+
+std::string settings_in(const std::string& run_dir) {
+  std::stringstream text;
+  text << std::ifstream(run_dir + "/" + std::string(xase::proto::kSettingsFile)).rdbuf();
+  return text.str();
+}
+
+TEST(RunDir, IsMadeWithItsParentsWhateverTheUmask) {
+  const TempDir dir;
+  const mode_t before = ::umask(0077);
+  const Status made = make_run_dir(dir / "a/b/run", 1 << 20);
+  ::umask(before);
+  ASSERT_TRUE(made.ok()) << made.message();
+  EXPECT_EQ(mode_of(dir / "a/b/run/rings"), 03733U);
+  EXPECT_EQ(mode_of(dir / "a/b/run/settings"), 0644U);
+  EXPECT_EQ(settings_in(dir / "a/b/run"), "ring_bytes=1048576\n");
+}
+
+TEST(RunDir, KeepsTheModesOfWhatIsThere) {
+  const TempDir dir;
+  std::filesystem::create_directories(dir / "run/rings");
+  ASSERT_EQ(::chmod((dir / "run").c_str(), 0700), 0);
+  ASSERT_EQ(::chmod((dir / "run/rings").c_str(), 0770), 0);
+  ASSERT_TRUE(make_run_dir(dir / "run", 1 << 20).ok());
+  EXPECT_EQ(mode_of(dir / "run"), 0700U);
+  EXPECT_EQ(mode_of(dir / "run/rings"), 0770U);
+}
+
+TEST(RunDir, WritesTheSettingsAnewEachTime) {
+  const TempDir dir;
+  ASSERT_TRUE(make_run_dir(dir.path(), 1 << 20).ok());
+  ASSERT_TRUE(make_run_dir(dir.path(), 4096).ok());
+  EXPECT_EQ(settings_in(dir.path()), "ring_bytes=4096\n");
+}
+
+TEST(RunDir, DoesNotFollowALinkThatSomeoneLeftForTheSettings) {
+  const TempDir dir;
+  dir.write("victim", "precious");
+  ASSERT_EQ(::symlink((dir / "victim").c_str(), (dir / "settings.tmp").c_str()), 0);
+  ASSERT_EQ(::symlink((dir / "victim").c_str(), (dir / "settings").c_str()), 0);
+  ASSERT_TRUE(make_run_dir(dir.path(), 4096).ok());
+  std::stringstream victim;
+  victim << std::ifstream(dir / "victim").rdbuf();
+  EXPECT_EQ(victim.str(), "precious");
+  EXPECT_EQ(settings_in(dir.path()), "ring_bytes=4096\n");
+}
+
+TEST(RunDir, SaysWhatIsInTheWay) {
+  const TempDir dir;
+  dir.write("file", "");
+  const Status status = make_run_dir(dir / "file/run", 4096);
+  EXPECT_FALSE(status.ok());
+  EXPECT_NE(status.message().find(dir / "file"), std::string::npos) << status.message();
+  EXPECT_FALSE(make_directories(dir / "file", 0700).ok());
+}
+
+}  // namespace
+}  // namespace xased
