@@ -37,8 +37,10 @@ bool DeliveryCore::take_results() {
 void DeliveryCore::take_result(const JobResult& result) {
   --under_way_;
   auto at = shipments_.find(result.id);
-  if (at == shipments_.end() || at->second.state != State::kUnderWay) at = retries_.find(result.id);
-  if (at == shipments_.end() || at == retries_.end()) return;
+  if (at == shipments_.end() || at->second.state != State::kUnderWay) {
+    at = retries_.find(result.id);
+    if (at == retries_.end()) return;
+  }
   Shipment& shipment = at->second;
   shipment.state = State::kDue;
   const std::int64_t now_ns = now();
@@ -49,6 +51,8 @@ void DeliveryCore::take_result(const JobResult& result) {
     sent.boot_ns = result.sent_boot_ns;
     shipment.maybe_since = sent;
   }
+  // Of an earlier destination: unless it took the record, that says nothing of this one.
+  if (result.route != route_ && verdict.outcome != Outcome::kDelivered) return;
   if (verdict.reason == PauseReason::kUnauthorized &&
       result.answer.key_generation < key_generation_) {
     // It went out with the key that was replaced meanwhile: that says nothing of the new one.

@@ -54,7 +54,9 @@ Status DeliveryCore::start() {
 void DeliveryCore::configure(const DeliveryOptions& options, bool same_destination) {
   options_ = options;
   destination_.configure(options);
-  if (!same_destination) destination_.forget();
+  if (same_destination) return;
+  ++route_;
+  destination_.forget();
 }
 
 nanoseconds DeliveryCore::step(bool may_send) {
@@ -159,7 +161,7 @@ void DeliveryCore::send(Shipment& shipment) {
   if (shipment.first_attempt_wall_ns == 0) shipment.first_attempt_wall_ns = clock_.wall_ns();
   ++under_way_;
   destination_.on_sent(now());
-  dispatch_.send({shipment.sequence, shipment.request});
+  dispatch_.send({shipment.sequence, shipment.request, route_});
 }
 
 bool DeliveryCore::drained() const {

@@ -168,6 +168,7 @@ class DeliveryCore {
   std::deque<Handback> spill_;  // did not fit the queue
   std::uint64_t acknowledged_ = 0;
   std::uint64_t key_generation_ = 0;
+  std::uint64_t route_ = 0;     // the destination that requests go to now
   std::size_t held_bytes_ = 0;  // of request bodies
   std::vector<JobResult> results_;
 

@@ -13,10 +13,12 @@ namespace xased {
 struct Job {
   std::uint64_t id = 0;
   std::shared_ptr<const Request> request;
+  std::uint64_t route = 0;  // numbers the destinations, as the owner knows them
 };
 
 struct JobResult {
   std::uint64_t id = 0;
+  std::uint64_t route = 0;  // the job's
   Answer answer;
   std::int64_t sent_boot_ns = 0;
   std::chrono::nanoseconds took{};

@@ -132,6 +132,7 @@ void WorkerPool::work(const std::shared_ptr<Shared>& shared) {
     lock.unlock();
     JobResult result;
     result.id = job.id;
+    result.route = job.route;
     result.sent_boot_ns = shared->clock.boot_ns();
     result.answer = transport->post(*job.request);
     result.took = std::chrono::nanoseconds(shared->clock.boot_ns() - result.sent_boot_ns);

@@ -98,7 +98,7 @@ TEST_F(Delivery, NeverHasMoreUnderWayThanAllowed) {
     run();
     most = std::max(most, dispatch_->under_way.size());
     if (!dispatch_->under_way.empty()) {
-      dispatch_->answer(dispatch_->under_way.front().first, created());
+      dispatch_->answer(dispatch_->under_way.front().id, created());
     }
   }
   EXPECT_EQ(receipts(), 100U);
@@ -210,6 +210,23 @@ TEST_F(Delivery, A401ToTheReplacedKeyDoesNotPause) {
   run();
   EXPECT_EQ(paused(), PauseReason::kNone);
   EXPECT_EQ(dispatch_->attempts(sequence), 2U);
+}
+
+TEST_F(Delivery, AnAnswerOfTheAddressBeforeSaysNothingOfTheNewOne) {
+  start();
+  const auto sent = records(2);
+  run();
+  ASSERT_TRUE(dispatch_->is_under_way(sent[0]) && dispatch_->is_under_way(sent[1]));
+  core_->configure(options_, false);
+  dispatch_->answer(sent[0], answer(404, "nothing here"));
+  dispatch_->answer(sent[1], created());
+  run();
+  EXPECT_EQ(paused(), PauseReason::kNone);
+  EXPECT_TRUE(has_receipt(sent[1])) << "what was taken is taken";
+  ASSERT_TRUE(dispatch_->is_under_way(sent[0])) << "asked again at once";
+  dispatch_->answer(sent[0], created());
+  run();
+  EXPECT_TRUE(has_receipt(sent[0]));
 }
 
 TEST_F(Delivery, SendsNothingWithoutAKey) {

@@ -60,7 +60,7 @@ TEST_F(DeliveryRestart, GoesOnInTheMiddle) {
   start();
   run();
   for (int i = 0; i < 7; ++i) {
-    dispatch_->answer(dispatch_->under_way.front().first, created());
+    dispatch_->answer(dispatch_->under_way.front().id, created());
     run();
   }
   start();
@@ -186,7 +186,7 @@ TEST_F(DeliveryRestart, TwoCrashesBeforeTheOldWindowIsReadAgainForgetNoReceipt) 
   // Everything but the first gets its receipt.
   dispatch_->script = [&](const Job& job) { return job.id == sent[0] ? html(500) : created(); };
   while (!dispatch_->under_way.empty()) {
-    const std::uint64_t id = dispatch_->under_way.front().first;
+    const std::uint64_t id = dispatch_->under_way.front().id;
     dispatch_->answer(id, id == sent[0] ? html(500) : created());
   }
   run_for(minutes(2), seconds(1));
@@ -276,7 +276,7 @@ TEST_F(DeliveryRestart, ReadsAcrossSegmentsWithTheirProducers) {
   start();
   run();
   while (receipts() < 7) {
-    dispatch_->answer(dispatch_->under_way.front().first, created());
+    dispatch_->answer(dispatch_->under_way.front().id, created());
     run();
   }
   std::map<std::uint64_t, std::string> bodies;

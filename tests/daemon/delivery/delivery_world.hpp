@@ -23,13 +23,19 @@ namespace xased::test {
 // Holds requests until the test answers them.
 class ScriptedDispatch final : public Dispatch {
  public:
+  struct Sent {
+    std::uint64_t id = 0;
+    std::uint64_t route = 0;
+    std::int64_t boot_ns = 0;
+  };
+
   explicit ScriptedDispatch(const Clock& clock) : clock_(clock) {}
 
   void send(Job job) override {
     bodies[job.id].push_back(job.request->body);
     keys[job.id].push_back(job.request->idempotency_key);
     order.push_back(job.id);
-    under_way.push_back({job.id, clock_.boot_ns()});
+    under_way.push_back({job.id, job.route, clock_.boot_ns()});
     if (script) answer(job.id, script(job));
   }
   void receive(std::vector<JobResult>& results) override {
@@ -41,19 +47,20 @@ class ScriptedDispatch final : public Dispatch {
 
   void answer(std::uint64_t id, Answer with) {
     const auto at = std::find_if(under_way.begin(), under_way.end(),
-                                 [id](const auto& sent) { return sent.first == id; });
+                                 [id](const Sent& sent) { return sent.id == id; });
     ASSERT_NE(at, under_way.end()) << "record " << id << " is not under way";
     JobResult result;
     result.id = id;
     result.answer = std::move(with);
-    result.sent_boot_ns = at->second;
-    result.took = std::chrono::nanoseconds(clock_.boot_ns() - at->second);
+    result.route = at->route;
+    result.sent_boot_ns = at->boot_ns;
+    result.took = std::chrono::nanoseconds(clock_.boot_ns() - at->boot_ns);
     under_way.erase(at);
     ready_.push_back(std::move(result));
   }
   bool is_under_way(std::uint64_t id) const {
     return std::any_of(under_way.begin(), under_way.end(),
-                       [id](const auto& sent) { return sent.first == id; });
+                       [id](const Sent& sent) { return sent.id == id; });
   }
   std::size_t attempts(std::uint64_t id) const {
     const auto at = bodies.find(id);
@@ -62,7 +69,7 @@ class ScriptedDispatch final : public Dispatch {
 
   // Where set: answers at once.
   std::function<Answer(const Job&)> script;
-  std::deque<std::pair<std::uint64_t, std::int64_t>> under_way;  // and since when
+  std::deque<Sent> under_way;
   std::vector<std::uint64_t> order;
   // Of every attempt, by record.
   std::map<std::uint64_t, std::vector<std::string>> bodies;
