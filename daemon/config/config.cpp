@@ -253,9 +253,14 @@ class Loader {
   }
 
   void check_together() {
-    if (config_.journal.max_bytes / 4 < config_.journal.segment_bytes) {
-      error(cited("journal.max_bytes") + " must be at least four times " +
-            cited("journal.segment_bytes"));
+    // The reserve is made of whole segments.
+    const std::uint64_t segment_bytes = config_.journal.segment_bytes;
+    const std::uint64_t spares =
+        (config_.journal.reserve_bytes + segment_bytes - 1) / segment_bytes;
+    if (config_.journal.max_bytes / segment_bytes < 3 + spares) {
+      error(cited("journal.max_bytes") + " must hold at least three times " +
+            cited("journal.segment_bytes") + " beside " + cited("journal.reserve_bytes") +
+            ", rounded up to whole segments");
     }
     if (config_.delivery.backoff_max < config_.delivery.backoff_min) {
       error(cited("delivery.backoff_max") + " must be at least " + cited("delivery.backoff_min"));

@@ -73,11 +73,11 @@ struct Config {
     std::chrono::milliseconds sync_interval{5};
     // 1 MiB..4 GiB.
     std::uint64_t segment_bytes = 64 * kMiB;
-    // All segments together; at least four segments.
+    // All segments together; at least three, and the reserve's.
     std::uint64_t max_bytes = 16 * kGiB;
     // How long payloads of delivered records stay readable on this host, at least.
     std::chrono::milliseconds keep_payloads{std::chrono::hours(24 * 30)};
-    // At the end of the last segment: for receipts alone, when the disk is full.
+    // For receipts alone, when the disk is full: as many segments as hold it, made ahead.
     std::uint64_t reserve_bytes = 8 * kMiB;
   } journal;
 

@@ -128,8 +128,13 @@ void DeliveryStage::Impl::run(const std::stop_token& stop) {
     const std::uint32_t ticket = wake->ticket();
     take_wishes();
     look_at_key(surroundings.clock.boot_ns());
+    // What was written before the drain began must be durable, and so be seen by this step.
+    const bool is_asked = draining.load(std::memory_order_acquire);
+    const Positions& positions = surroundings.positions;
+    const bool sees_all = positions.durable.load(std::memory_order_acquire) >=
+                          positions.journaled.load(std::memory_order_acquire);
     const nanoseconds wait = core.step(true);
-    is_drained.store(core.drained(), std::memory_order_release);
+    if (is_asked && sees_all) is_drained.store(core.drained(), std::memory_order_release);
     if (wait > nanoseconds(0)) wake->wait(ticket, wait);
   }
   finish();
@@ -186,10 +191,7 @@ void DeliveryStage::begin_drain() {
   impl_->wake->ring();
 }
 
-bool DeliveryStage::drained() const {
-  return impl_->draining.load(std::memory_order_acquire) &&
-         impl_->is_drained.load(std::memory_order_acquire);
-}
+bool DeliveryStage::drained() const { return impl_->is_drained.load(std::memory_order_acquire); }
 
 void DeliveryStage::stop(nanoseconds grace) {
   if (!impl_->owner.joinable()) return;

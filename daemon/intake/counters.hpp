@@ -34,7 +34,7 @@ struct IntakeCounters {
   // Records whose refusal became a gap entry since the start: only grows, whichever rings go.
   std::atomic<std::uint64_t> refused{0};
   std::atomic<bool> disk_full{false};   // records are not taken, for want of room
-  std::atomic<bool> drained{false};     // asked to stop, and all rings are empty
+  std::atomic<bool> drained{false};     // asked to stop, and all that was in the rings is written
   std::atomic<std::uint64_t> steps{0};  // for the watchdog
 };
 

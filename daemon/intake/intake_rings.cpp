@@ -165,7 +165,6 @@ bool IntakeStage::drain_rings() {
     if (take_until_boot_ns_ == 0) take_until_boot_ns_ = now + kDrainNs;
     if ((!worked && !is_limited) || now >= take_until_boot_ns_) {
       stop_.store(kStopped, std::memory_order_release);
-      counters_.drained.store(true, std::memory_order_release);
     }
   }
   return worked;

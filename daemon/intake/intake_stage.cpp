@@ -72,6 +72,9 @@ nanoseconds IntakeStage::step() {
   worked = look_for_rings(scan) || worked;
   worked = drain_rings() || worked;
   write_batch();
+  if (stop_.load(std::memory_order_relaxed) == kStopped && ledger_.journal().batch_is_empty()) {
+    counters_.drained.store(true, std::memory_order_release);
+  }
   retire_rings();
   if (worked || scan) {
     for (auto& [id, ring] : rings_) ring->notify();

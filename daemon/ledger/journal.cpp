@@ -16,6 +16,10 @@ namespace {
 // A full disk is not filled, and emptied, over and over.
 constexpr std::int64_t kRetrySegmentNs = 1'000'000'000;
 
+std::size_t spares_for(const JournalOptions& options) {
+  return (options.reserve_bytes + options.segment_bytes - 1) / options.segment_bytes;
+}
+
 // Appends the frames in `from` that are not commit marks.
 void append_entries(Bytes from, std::vector<std::byte>& to) {
   while (!from.empty()) {
@@ -38,9 +42,11 @@ Journal::Journal(FileSystem& fs, const Clock& clock, JournalOptions options, Pos
       options_(std::move(options)),
       positions_(positions),
       preparer_(preparer),
-      sync_(sync) {}
+      sync_(sync),
+      spares_(fs, options_.directory, spares_for(options_)) {}
 
-void Journal::open(JournalTail tail, const ChainState& chain) {
+Status Journal::open(JournalTail tail, const ChainState& chain) {
+  if (Status status = spares_.remove_leftovers(); !status.ok()) return status;
   segments_ = std::move(tail.segments);
   file_ = std::move(tail.file);
   position_ = tail.position;
@@ -48,9 +54,11 @@ void Journal::open(JournalTail tail, const ChainState& chain) {
   mark_sequence_ = chain.last_sequence;
   mark_position_ = position_;
   request_next_segment();
+  return {};
 }
 
 Status Journal::create(const ChainState& chain) {
+  if (Status status = spares_.remove_leftovers(); !status.ok()) return status;
   if (Status status = preparer_.make_now(); !status.ok()) return status;
   if (Status status = start_segment(chain, 0, {}); !status.ok()) return status;
   if (Status status = sync_names(); !status.ok()) return status;
@@ -69,13 +77,18 @@ bool Journal::has_room(std::size_t bytes, bool is_record) const {
   // A frame larger than a segment gets one of its own.
   const bool is_empty = position_ == kSegmentHeaderBytes && batch_.empty();
   if (used > options_.segment_bytes) return is_empty;
-  if (!is_record || preparer_.ready()) return true;
+  if (!is_record || has_next()) return true;
+  if (is_spare_) return false;
   return used + std::min(options_.reserve_bytes, options_.segment_bytes / 4) <=
          options_.segment_bytes;
 }
 
 void Journal::request_next_segment() {
-  if (at_max_bytes()) return;
+  // Where that fails, the file is made once more.
+  if (preparer_.ready() && spares_.wants_more()) {
+    (void)spares_.put({preparer_.path(), preparer_.take()});
+  }
+  if (preparer_.ready() || at_max_bytes()) return;
   if (preparer_.failed()) {
     const std::int64_t now = clock_.boot_ns();
     if (retry_boot_ns_ == 0) retry_boot_ns_ = now + kRetrySegmentNs;
@@ -96,10 +109,18 @@ Status Journal::why_no_segment() const {
   return preparer_.failed() ? preparer_.failure() : Status();
 }
 
-// Turns the prepared file into the segment that goes on after `chain`, holding `frames`.
+PreparedFile Journal::take_prepared() {
+  if (preparer_.ready()) return {preparer_.path(), preparer_.take()};
+  auto spare = spares_.take();
+  assert(spare);
+  return std::move(*spare);
+}
+
+// Turns a prepared file into the segment that goes on after `chain`, holding `frames`. What fails
+// half-way is not used again: it may hold frames.
 Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Bytes frames) {
-  assert(preparer_.ready());
-  const std::shared_ptr<File> file = preparer_.take();
+  const bool is_spare = !preparer_.ready();
+  const auto [prepared_path, file] = take_prepared();
   xase::proto::SegmentHeader header;
   header.log_id = chain.log_id;
   header.first_sequence = chain.last_sequence + 1;
@@ -115,9 +136,10 @@ Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Byte
   }
   if (Status status = file->sync_data(); !status.ok()) return status;
   const std::string path = options_.directory + "/" + segment_name(header.first_sequence);
-  if (Status status = fs_.rename(preparer_.path(), path); !status.ok()) return status;
+  if (Status status = fs_.rename(prepared_path, path); !status.ok()) return status;
   // From here on the segment is there for whoever looks: there is no way back to the one before.
   file_ = file;
+  is_spare_ = is_spare;
   position_ = kSegmentHeaderBytes + frames.size();
   segments_.push_back(header.first_sequence);
   mark_sequence_ = 0;
@@ -199,6 +221,7 @@ Status Journal::settle(bool mark) {
     unsynced_.pop_front();
   }
   if (!submitted_) submit();
+  if (spares_.wants_more()) request_next_segment();
   if (!mark || mark_sequence_ == 0 || !batch_.empty()) return {};
   if (position_ + kCommitMarkBytes > options_.segment_bytes) return {};
   // Written for the next recovery alone: it needs no sync and no place in memory.
@@ -222,7 +245,7 @@ Status Journal::rewrite_unsynced() {
   for (const Chunk& chunk : unsynced_) append_entries(chunk.frames, frames);
   std::vector<std::byte> batch;
   append_entries(batch_, batch);
-  if (!preparer_.ready()) {
+  if (!preparer_.ready() && spares_.count() == 0) {
     // The sync stage stands still while failed, so its half-made file is ours to finish.
     if (Status status = preparer_.make_now(); !status.ok()) return status;
   }

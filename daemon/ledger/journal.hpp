@@ -10,6 +10,7 @@
 #include "daemon/ledger/chain.hpp"
 #include "daemon/ledger/positions.hpp"
 #include "daemon/ledger/segment_preparer.hpp"
+#include "daemon/ledger/spare_segments.hpp"
 #include "daemon/ledger/sync_stage.hpp"
 #include "daemon/platform/clock.hpp"
 #include "daemon/platform/file_system.hpp"
@@ -20,8 +21,8 @@ struct JournalOptions {
   std::string directory;  // STATE_DIR/journal
   std::uint64_t segment_bytes = std::uint64_t{64} << 20;
   std::uint64_t max_bytes = std::uint64_t{16} << 30;
-  // Room at the end of a segment that only receipts and other entries about records may use while
-  // there is no next one.
+  // Room that only receipts and other entries about records may use, for when no more can be made:
+  // segments of their own, as many as hold it, and, until these are there, the end of the last one.
   std::uint64_t reserve_bytes = std::uint64_t{8} << 20;
 };
 
@@ -39,20 +40,23 @@ class Journal {
           SegmentPreparer& preparer, SyncStage& sync);
 
   // Goes on at `tail`, where the chain stands at `chain`, all of it durable.
-  void open(JournalTail tail, const ChainState& chain);
+  Status open(JournalTail tail, const ChainState& chain);
   // Makes the first segment of a new ledger; synced when it returns.
   Status create(const ChainState& chain);
 
   // Whether a frame of `bytes` may join the batch: it fits the segment and, for a record, leaves
-  // the reserve alone or has a next segment behind it.
+  // the reserve alone or has a next segment behind it. What began as a spare is all reserve.
   bool has_room(std::size_t bytes, bool is_record) const;
   // Whether a frame of `bytes` fits at all into what is left of the segment, reserve included.
   bool fits(std::size_t bytes) const;
-  // Whether rotate() can go on: a next segment is ready, and the sync stage knows of all that was
-  // written to this one.
-  bool can_rotate() const { return preparer_.ready() && submitted_; }
-  // Asks for the next segment unless the journal has reached its largest size, or the last attempt
-  // failed a moment ago.
+  // Whether rotate() can go on: a next segment is ready or, but for a record, a spare; and the sync
+  // stage knows of all that was written to this one.
+  bool can_rotate(bool for_record) const {
+    return submitted_ &&
+           (has_next() || (!for_record && (preparer_.ready() || spares_.count() != 0)));
+  }
+  // Asks for the next segment, spares first, unless the journal has reached its largest size, or
+  // the last attempt failed a moment ago.
   void request_next_segment();
   // Makes the next segment in this thread. Only before the sync stage runs.
   Status prepare_now();
@@ -79,7 +83,9 @@ class Journal {
 
   // Written and not yet durable, in memory: bounded by the caller, who stops taking records.
   std::uint64_t unsynced_bytes() const { return unsynced_bytes_; }
-  std::uint64_t bytes() const { return segments_.size() * options_.segment_bytes; }
+  std::uint64_t bytes() const {
+    return (segments_.size() + spares_.count()) * options_.segment_bytes;
+  }
   std::size_t segment_count() const { return segments_.size(); }
   std::uint64_t segment_first() const { return segments_.empty() ? 0 : segments_.back(); }
   // True: the largest size keeps the next segment from being made.
@@ -93,6 +99,8 @@ class Journal {
     std::uint64_t segment_first = 0;
     std::uint64_t end_position = 0;
   };
+  bool has_next() const { return preparer_.ready() && !spares_.wants_more(); }
+  PreparedFile take_prepared();
   Status start_segment(const ChainState& chain, std::uint32_t flags, xase::proto::Bytes frames);
   Status sync_names();
   void keep_batch(const ChainState& chain);
@@ -105,9 +113,11 @@ class Journal {
   Positions& positions_;
   SegmentPreparer& preparer_;
   SyncStage& sync_;
+  SpareSegments spares_;
   std::vector<std::uint64_t> segments_;
   std::shared_ptr<File> file_;
   std::uint64_t position_ = 0;
+  bool is_spare_ = false;  // file_ was one
   std::vector<std::byte> batch_;
   ChainState written_;  // the chain at the end of what was written
   std::deque<Chunk> unsynced_;

@@ -57,7 +57,9 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock,
     // Recovery synced what it trusts.
     positions.journaled.store(recovery.chain.last_sequence, std::memory_order_release);
     positions.durable.store(recovery.chain.last_sequence, std::memory_order_release);
-    ledger->journal_->open(recovery.tail, recovery.chain);
+    if (Status status = ledger->journal_->open(recovery.tail, recovery.chain); !status.ok()) {
+      return status;
+    }
   }
   ledger->chain_ = std::make_unique<Chain>(recovery.chain, clock, random);
 
@@ -104,13 +106,13 @@ bool Ledger::append_opening() {
 
 bool Ledger::make_room(std::size_t bytes, bool is_record) {
   if (journal_->has_room(bytes, is_record)) return true;
-  if (!journal_->can_rotate()) {
+  if (!journal_->can_rotate(is_record)) {
     // The reason first: asking again forgets it.
     trouble_ = journal_->why_no_segment();
     journal_->request_next_segment();
     return false;
   }
-  if (!flush().ok() || !journal_->can_rotate()) return false;
+  if (!flush().ok() || !journal_->can_rotate(is_record)) return false;
   const ChainState before = chain_->state();
   is_starting_segment_ = true;
   const bool has_all = on_new_segment_ && on_new_segment_();

@@ -123,10 +123,10 @@ class FullDisk(E2eTest):
 
     def full(self, api, **settings):
         """A daemon whose disk has just become full, and the producer that found it so."""
-        self.mount(12)
+        self.mount(16)
         daemon = Daemon(self, api, settings={
             "ring.bytes": "256KiB", "journal.segment_bytes": "1MiB",
-            "journal.reserve_bytes": "2MiB", "journal.max_bytes": "1GiB", **settings}).start()
+            "journal.reserve_bytes": "5MiB", "journal.max_bytes": "1GiB", **settings}).start()
         producer = Producer(self, daemon, with_ids("disk", 20000), "filler",
                             ("--room-timeout", "5", "--rate", "4000"))
         daemon.until(lambda s: s["disk_full"], "the disk is full")

@@ -165,14 +165,15 @@ class WithoutADaemon(E2eTest):
     def test_a_producer_goes_on_through_a_restart(self):
         api = self.api()
         daemon = self.daemon(api)
-        producer = Producer(self, daemon, with_ids("through", 400), options=("--rate", "200"))
+        # Many seconds' worth, so that each restart falls into its life.
+        producer = Producer(self, daemon, with_ids("through", 3000), options=("--rate", "300"))
         for end in (daemon.stop, daemon.kill, daemon.stop):
             before = len(producer.acked())
             eventually(lambda: len(producer.acked()) > before + 20, "the producer goes on")
             end()
             daemon.start()
         self.assertEqual(producer.process.wait(), 0)
-        daemon.drained(400)
+        daemon.drained(3000)
         self.assert_delivered(api, producer.acked_ids())
         self.assert_no_rings(daemon)
         self.verify(daemon)

@@ -130,8 +130,9 @@ TEST_F(ConfigErrors, RepeatNoSecret) {
 TEST_F(ConfigErrors, CompareKeysThatDependOnEachOther) {
   environment_["XASED_JOURNAL_SEGMENT_BYTES"] = "1GiB";
   EXPECT_EQ(problem("[journal]\nmax_bytes = \"2GiB\"\n"),
-            "journal.max_bytes (2GiB, xased.toml:2) must be at least four times "
-            "journal.segment_bytes (1GiB, environment XASED_JOURNAL_SEGMENT_BYTES)");
+            "journal.max_bytes (2GiB, xased.toml:2) must hold at least three times "
+            "journal.segment_bytes (1GiB, environment XASED_JOURNAL_SEGMENT_BYTES) beside "
+            "journal.reserve_bytes (8MiB, default), rounded up to whole segments");
   environment_.clear();
   EXPECT_EQ(problem("[delivery]\nbackoff_min = \"5m\"\n"),
             "delivery.backoff_max (1m, default) must be at least delivery.backoff_min (5m, "

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "tests/support/ledger_rig.hpp"
@@ -143,6 +144,95 @@ TEST_F(JournalTest, HasASegmentThatStartsWithItsFirstEntriesOrNoneAtAll) {
   EXPECT_EQ(rig_.read(first).entries.back().leaf.type, EntryType::kProducer);
 }
 
+// The spares and the next segment are there.
+void prepare_all(LedgerRig& rig) {
+  for (int i = 0; i < 10 && !rig.ledger->journal().can_rotate(true); ++i) {
+    rig.run_sync();
+    rig.settle();
+  }
+  ASSERT_TRUE(rig.ledger->journal().can_rotate(true));
+}
+
+// Records until there is no room for one, then receipts until there is none either: how many.
+std::size_t receipts_beyond_records(LedgerRig& rig) {
+  rig.fs.set_space(0);  // no more than there is
+  for (std::uint64_t number = 1;; ++number) {
+    if (rig.add(number, 1000) == 0) {
+      EXPECT_TRUE(rig.ledger->flush().ok());
+      rig.run_sync();
+      rig.settle();
+      if (rig.add(number, 1000) == 0) break;
+    }
+  }
+  std::size_t receipts = 0;
+  for (;; ++receipts) {
+    if (rig.ledger->append_text(EntryType::kReceipt, std::string(100, 'r')) != 0) continue;
+    EXPECT_TRUE(rig.ledger->flush().ok());
+    rig.run_sync();
+    rig.settle();
+    if (rig.ledger->append_text(EntryType::kReceipt, std::string(100, 'r')) == 0) break;
+  }
+  return receipts;
+}
+
+TEST_F(JournalTest, KeepsWholeSegmentsForEntriesAboutRecordsOnAFullDisk) {
+  LedgerRig rig;
+  rig.options.journal.reserve_bytes = 3 * rig.options.journal.segment_bytes - 1;
+  rig.must_start();
+  prepare_all(rig);
+  const std::size_t receipts = receipts_beyond_records(rig);
+  // Frames of 504 bytes in three segments.
+  constexpr std::size_t kFrameBytes = 504;
+  const std::uint64_t usable =
+      rig.options.journal.segment_bytes - xase::proto::kSegmentHeaderBytes - 2 * kFrameBytes;
+  EXPECT_GE(receipts, 3 * (usable / kFrameBytes));
+  EXPECT_EQ(rig.ledger->trouble().code(), Code::kNoSpace);
+  EXPECT_EQ(rig.add(1000, 1000), 0U) << "a record used what is kept for receipts";
+
+  // With room again the reserve comes first, then records.
+  rig.fs.heal();
+  rig.clock.advance(std::chrono::seconds(2));
+  prepare_all(rig);
+  EXPECT_NE(rig.add(1000, 1000), 0U);
+  ASSERT_TRUE(rig.ledger->flush().ok());
+  rig.run_sync();
+  EXPECT_TRUE(rig.read().damage.empty());
+  EXPECT_GE(receipts_beyond_records(rig), 3 * (usable / kFrameBytes)) << "it is there again";
+}
+
+TEST_F(JournalTest, CountsTheReserveAsSpaceThatItTakes) {
+  LedgerRig rig;
+  rig.options.journal.reserve_bytes = 2 * rig.options.journal.segment_bytes;
+  rig.options.journal.max_bytes = 5 * rig.options.journal.segment_bytes;
+  rig.must_start();
+  prepare_all(rig);
+  for (std::uint64_t number = 1; number < 200; ++number) {
+    if (rig.add(number, 1000) != 0) continue;
+    ASSERT_TRUE(rig.ledger->flush().ok());
+    rig.run_sync();
+    rig.settle();
+  }
+  EXPECT_EQ(rig.segments().size(), 3U);
+  EXPECT_EQ(rig.ledger->journal().bytes(), rig.options.journal.max_bytes);
+}
+
+TEST_F(JournalTest, RemovesTheSparesOfAnEarlierRun) {
+  LedgerRig rig;
+  rig.options.journal.reserve_bytes = 2 * rig.options.journal.segment_bytes;
+  rig.must_start();
+  prepare_all(rig);
+  const auto spares = [&rig] {
+    const auto names = rig.fs.names(LedgerRig::kJournal);
+    return std::count_if(names.begin(), names.end(),
+                         [](const std::string& name) { return name.starts_with("spare-"); });
+  };
+  EXPECT_EQ(spares(), 2);
+  rig.kill_and_start();
+  EXPECT_EQ(spares(), 0);
+  prepare_all(rig);
+  EXPECT_EQ(spares(), 2);
+}
+
 TEST_F(JournalTest, LeavesTheReserveToEntriesAboutRecordsWhileThereIsNoNextSegment) {
   LedgerRig rig;
   rig.options.journal.reserve_bytes = 4096;
@@ -165,7 +255,7 @@ TEST_F(JournalTest, UsesTheReserveForRecordsOnceTheNextSegmentIsReady) {
   LedgerRig rig;
   rig.options.journal.reserve_bytes = 4096;
   rig.must_start();
-  rig.run_sync();  // prepares it
+  prepare_all(rig);
   std::uint64_t number = 1;
   while (rig.segments().size() == 1 && rig.add(number) != 0) ++number;
   ASSERT_EQ(rig.segments().size(), 2U);

@@ -89,6 +89,7 @@ class LedgerWriter {
     options.origin = "host.test/ledger";
     options.version = "1.0.0";
     options.journal.directory = state_dir + "/journal";
+    options.journal.reserve_bytes = 0;
     options.journal.segment_bytes = segment_bytes;
     auto opened =
         Ledger::open(fs, clock_, random_, options, positions_, preparer_, sync_, recovery);
@@ -188,7 +189,7 @@ class LedgerWriter {
   void sync() {
     write();
     const std::uint64_t last = ledger_->state().last_sequence;
-    while (positions_.durable.load() < last || !ledger_->journal().can_rotate()) {
+    while (positions_.durable.load() < last || !ledger_->journal().can_rotate(true)) {
       sync_.hurry();
       (void)sync_.step();
       if (sync_.failed()) repair();
