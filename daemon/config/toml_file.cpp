@@ -40,6 +40,15 @@ void list(const toml::table& table, const std::string& prefix, std::vector<TomlE
   }
 }
 
+// The parser quotes what it tripped over: control characters would reach the operator's terminal.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
 bool before(const TomlEntry& a, const TomlEntry& b) {
   return a.name_at.line != b.name_at.line ? a.name_at.line < b.name_at.line
                                           : a.name_at.column < b.name_at.column;
@@ -59,7 +68,7 @@ Result<std::vector<TomlEntry>> parse_toml(std::string_view text, const std::stri
     const TomlPosition at = position(error.source());
     return Status(Code::kInvalid, file + ':' + std::to_string(at.line) + ':' +
                                       std::to_string(at.column) + ": " +
-                                      std::string(error.description()));
+                                      printable(error.description()));
   }
 }
 

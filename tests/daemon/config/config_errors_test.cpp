@@ -190,6 +190,10 @@ TEST_F(ConfigErrors, KeepAHostileNameOnItsLine) {
 TEST_F(ConfigErrors, ShowWhereTheSyntaxBreaks) {
   EXPECT_EQ(problem("[log]\nlevel = \"info\n").rfind("xased.toml:2:", 0), 0U);
   EXPECT_EQ(problem("[log]\nlevel = \"info\"\nlevel = \"warn\"\n").rfind("xased.toml:3:", 0), 0U);
+  // What the parser quotes stays on its line, and off the terminal.
+  const std::string message = problem("ordered = tru\033e\n");
+  EXPECT_TRUE(message.starts_with("xased.toml:1:")) << message;
+  EXPECT_EQ(message.find('\033'), std::string::npos);
   // What else is wrong is said as well.
   flags_ = {{"bar", "1"}};
   EXPECT_NE(problem("= 1\n").find("unknown key \"bar\""), std::string::npos);
