@@ -23,6 +23,8 @@ struct FoundSegment {
   std::uint64_t doubtful_to = 0;
 
   bool is_sound() const { return header.fault == xase::proto::SegmentFault::kNone; }
+  // Its name is another segment's: it tells nothing that may be believed.
+  bool is_misnamed() const { return is_sound() && header.header.first_sequence != first; }
   bool continues() const {
     return is_sound() && (header.header.flags & xase::proto::kSegmentContinues) != 0;
   }

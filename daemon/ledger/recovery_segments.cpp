@@ -23,7 +23,8 @@ Status Recoverer::set_aside(const std::string& name) {
 }
 
 // Lists the segments, and moves away those of another ledger. The ledger is the one that most of
-// them name; where two are named as often, the one that starts first.
+// them name; where two are named as often, the one that starts first. What is moved away has no say
+// in that: the next recovery will not see it.
 Status Recoverer::sort_out_segments() {
   const auto firsts = list_segments(fs_, directory_);
   if (!firsts.ok()) return firsts.status();
@@ -41,7 +42,7 @@ Status Recoverer::sort_out_segments() {
       const auto leaf = xase::proto::decode_leaf(result->frame.leaf);
       if (leaf) segment.log_id = leaf->log_id;
     }
-    if (!segment.log_id) continue;
+    if (!segment.log_id || segment.is_misnamed()) continue;
     const auto vote = std::find_if(votes.begin(), votes.end(), [&](const auto& other) {
       return other.first == *segment.log_id;
     });
@@ -57,8 +58,7 @@ Status Recoverer::sort_out_segments() {
   if (winner != votes.end()) out_.chain.log_id = winner->first;
   for (const FoundSegment& segment : found) {
     const bool is_foreign =
-        (segment.log_id && *segment.log_id != out_.chain.log_id) ||
-        (segment.is_sound() && segment.header.header.first_sequence != segment.first);
+        (segment.log_id && *segment.log_id != out_.chain.log_id) || segment.is_misnamed();
     if (!is_foreign) {
       segments_.push_back(segment);
     } else if (Status status = set_aside(segment_name(segment.first)); !status.ok()) {

@@ -92,6 +92,22 @@ TEST_F(RecoveryTest, SetsASegmentThatComesFirstAsideWhereTheOthersAreOfAnotherLe
   EXPECT_EQ(recovery.chain.last_sequence, 41U);
 }
 
+TEST_F(RecoveryTest, ComesToTheSameEndAgainWhereItSetsAMisnamedSegmentAside) {
+  rig_.add_durably(1, 3);
+  const std::string path = last_segment();
+  const auto bytes = rig_.fs.bytes(path);
+  rig_.stop();
+  rig_.fs.erase(path);
+  rig_.fs.put("state/journal/" + segment_name(5), bytes);
+  rig_.fs.put("state/journal/" + segment_name(9), std::vector<std::byte>(8192, std::byte{0x5a}));
+  const Recovery first = recover();
+  EXPECT_TRUE(first.is_new);
+  EXPECT_EQ(first.set_aside, (std::vector{segment_name(5), segment_name(9)}));
+  const Recovery second = recover();
+  EXPECT_TRUE(second.is_new);
+  EXPECT_TRUE(second.set_aside.empty());
+}
+
 TEST_F(RecoveryTest, KeepsEveryFileThatItSetsAsideAlsoThroughPowerLoss) {
   LedgerRig other;
   other.random = test::SeededRandom(99);
