@@ -47,6 +47,7 @@ class Recoverer {
     std::optional<std::uint64_t> position;  // of the next entry that can be read
     std::uint64_t sequence = 0;             // of that
     std::uint64_t end = 0;                  // behind the last frame of any kind
+    std::uint64_t durable_position = 0;     // by the marks there
   };
 
   Status sort_out_segments();
@@ -64,7 +65,8 @@ class Recoverer {
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> move_to_next_frame(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
-  Status cut_torn_tail(SegmentReader& reader, std::uint64_t from);
+  Status cut_torn_tail(SegmentReader& reader, std::uint64_t from, bool has_mark);
+  Status rewrite_mark(File& file, std::uint64_t at);
   Status drop_behind_tear(std::size_t index);
   Status start_anew();
   Status write_again(File& file, std::uint64_t from, std::uint64_t to);
@@ -85,7 +87,8 @@ class Recoverer {
   // Of the segment being scanned:
   std::uint64_t durable_position_ = 0;  // by the marks met so far
   std::uint64_t durable_sequence_ = 0;
-  std::uint64_t end_position_ = 0;    // behind what must be kept
+  std::uint64_t kept_durable_position_ = 0;  // by those of them that no cut takes away
+  std::uint64_t end_position_ = 0;           // behind what must be kept
   std::uint64_t limit_ = UINT64_MAX;  // entries from here on are for the next segment to tell
   std::uint64_t searched_bytes_ = 0;
   // Of the one before it:

@@ -108,6 +108,7 @@ Status Recoverer::scan(std::size_t index) {
   }
   durable_position_ = 0;
   durable_sequence_ = 0;
+  kept_durable_position_ = 0;
   end_position_ = xase::proto::kSegmentHeaderBytes;
   const bool is_last = index + 1 == segments_.size();
   // Only a rewritten segment may reach beyond the start of the next: see is_superseded().
@@ -132,6 +133,7 @@ Status Recoverer::scan_frames(SegmentReader& reader, std::size_t index) {
     if (result->fault == FrameFault::kNone) {
       if (frame.is_commit_mark()) {
         note_mark(frame);
+        kept_durable_position_ = std::max(kept_durable_position_, frame.commit_position());
         reader.skip(frame);
         end_position_ = reader.position();
         continue;

@@ -58,6 +58,7 @@ Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
       Bytes body;
       if (frame.is_commit_mark()) {
         note_mark(frame);
+        survey.durable_position = std::max(survey.durable_position, frame.commit_position());
       } else if (!survey.position && frame.sequence > out_.chain.last_sequence &&
                  frame.sequence < limit_ && decode(frame, leaf, body)) {
         survey.position = reader.position();
@@ -83,7 +84,8 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
   // behind a hole there were never acknowledged. Elsewhere they were, and stay.
   if (index >= tail_ && from >= durable_position_) {
     is_torn_ = true;
-    if (Status status = cut_torn_tail(reader, from); !status.ok()) return status;
+    const bool has_mark = surveyed->durable_position > kept_durable_position_;
+    if (Status status = cut_torn_tail(reader, from, has_mark); !status.ok()) return status;
     return false;
   }
   const std::uint64_t expected = out_.chain.last_sequence + 1;
@@ -118,8 +120,9 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
 }
 
 // Keeps what lies at and behind `from` in a file of its own, and cuts it off. Where there is no
-// room for that file, the bytes stay where they are, and writing goes on behind them.
-Status Recoverer::cut_torn_tail(SegmentReader& reader, std::uint64_t from) {
+// room for that file, the bytes stay where they are, and writing goes on behind them. `has_mark`: a
+// mark among them is the only one that says how far the entries before were synced.
+Status Recoverer::cut_torn_tail(SegmentReader& reader, std::uint64_t from, bool has_mark) {
   end_position_ = from;
   const auto size = reader.file().size();
   if (!size.ok()) return size.status();
@@ -145,10 +148,25 @@ Status Recoverer::cut_torn_tail(SegmentReader& reader, std::uint64_t from) {
   out_.torn_saved_as = quarantine_ + "/" + name;
   auto file = fs_.open(reader.path(), OpenMode::kWrite);
   if (!file.ok()) return file.status();
+  if (has_mark) {
+    if (Status status = rewrite_mark(**file, from); !status.ok()) return status;
+    end_position_ += xase::proto::kCommitMarkBytes;
+    tail.resize(tail.size() - std::min(tail.size(), xase::proto::kCommitMarkBytes));
+  }
   // Zeros over the tail and not a shorter file: the space stays ours.
   std::fill(tail.begin(), tail.end(), std::byte{0});
-  if (Status status = (*file)->write_at(tail, from); !status.ok()) return status;
+  if (Status status = (*file)->write_at(tail, end_position_); !status.ok()) return status;
   return (*file)->sync_data();
+}
+
+// Without it the next recovery would take damage before the mark for a torn tail, and cut off
+// entries that were acknowledged. Synced on its own: power loss must not take the old mark first.
+Status Recoverer::rewrite_mark(File& file, std::uint64_t at) {
+  std::array<std::byte, xase::proto::kCommitMarkBytes> mark{};
+  xase::proto::encode_commit_mark(std::min(durable_sequence_, out_.chain.last_sequence),
+                                  durable_position_, mark.data());
+  if (Status status = file.write_at(mark, at); !status.ok()) return status;
+  return file.sync_data();
 }
 
 }  // namespace xased

@@ -240,6 +240,40 @@ TEST_F(RecoveryTest, CutsATornTailBehindDamage) {
   EXPECT_GT(rig_.recovery.torn_bytes, torn.bytes - xase::proto::kFrameAlignment);
 }
 
+TEST_F(RecoveryTest, RemembersWhatWasSyncedWhereItCutsTheMarkThatSaidSo) {
+  rig_.add_durably(1, 4);
+  const std::string path = last_segment();
+  for (std::uint64_t n = 5; n <= 6; ++n) ASSERT_NE(rig_.add(n), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  rig_.run_sync();
+  // Their mark comes behind an entry that is not synced.
+  const auto bad = entry_from_end(path, 2);
+  const auto last = entry_from_end(path, 1);
+  ASSERT_NE(rig_.add(7), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  rig_.settle();
+  ASSERT_TRUE(rig_.frames(path).back().is_mark);
+  ASSERT_EQ(rig_.frames(path).back().sequence, last.sequence);
+  const auto torn = entry_from_end(path, 1);
+  rig_.fs.damage(path, bad.offset + 200);
+  rig_.fs.damage(path, torn.offset + 200);
+  const auto tampered = rig_.fs.bytes(path);
+  rig_.stop();
+  // Also where power fails while it is being cut.
+  for (std::uint64_t dies_at = 0; dies_at < 20; ++dies_at) {
+    rig_.fs.put(path, tampered);
+    rig_.fs.die_at(dies_at);
+    const bool survived = recover_ledger(rig_.fs, LedgerRig::kState).ok();
+    ASSERT_EQ(survived, !rig_.fs.is_dead());
+    rig_.fs.crash(dies_at);
+    const Recovery again = recover();
+    ASSERT_EQ(again.chain.last_sequence, last.sequence) << dies_at;
+    ASSERT_EQ(again.damage.size(), 1U) << dies_at;
+    EXPECT_EQ(again.damage[0].first, bad.sequence);
+    EXPECT_EQ(again.damage[0].last, bad.sequence);
+  }
+}
+
 TEST_F(RecoveryTest, NamesEveryDamagedPlace) {
   rig_.add_durably(1, 20);
   const std::string path = last_segment();
