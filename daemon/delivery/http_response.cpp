@@ -110,7 +110,9 @@ HttpResponse::State HttpResponse::take_head() {
     const std::size_t end = std::min(crlf, lf);
     if (end == std::string_view::npos || end > kHeadBytesMax) {
       constexpr std::string_view kBegin = "HTTP/1.";
-      const bool hopeless = unread.size() > kHeadBytesMax ||
+      // As far as a head that is just within the limit may reach, with its end.
+      constexpr std::size_t kEndBytes = 4;
+      const bool hopeless = unread.size() >= kHeadBytesMax + kEndBytes ||
                             unread.substr(0, kBegin.size()) != kBegin.substr(0, unread.size());
       return hopeless ? State::kMalformed : State::kMore;
     }

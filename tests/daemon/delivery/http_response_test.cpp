@@ -123,6 +123,20 @@ TEST(HttpResponse, BoundsTheHead) {
   }
 }
 
+TEST(HttpResponse, TakesTheLargestHeadInPiecesToo) {
+  std::string whole = "HTTP/1.1 204 No Content\r\nX: ";
+  whole.append(HttpResponse::kHeadBytesMax - whole.size(), 'x') += "\r\n\r\n";
+  EXPECT_EQ(HttpResponse().add(whole), State::kDone);
+  HttpResponse response;
+  State state = State::kMore;
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    ASSERT_EQ(state, State::kMore) << at;
+    state = response.add(whole.substr(at, 1));
+  }
+  EXPECT_EQ(state, State::kDone);
+  EXPECT_EQ(HttpResponse().add(whole.insert(30, 1, 'x')), State::kMalformed);
+}
+
 TEST(HttpResponse, BoundsTheTrailer) {
   HttpResponse response;
   State state = response.add("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
