@@ -292,6 +292,40 @@ TEST(Merkle, ProvesEveryPairOfTreesAndRefusesEveryChange) {
   }
 }
 
+// A root does not say how many leaves are below it; the number of hashes that a proof must have
+// does bind the sizes that are claimed with it.
+TEST(Merkle, RefusesAProofUnderSizesThatAskForAnotherNumberOfHashes) {
+  constexpr std::size_t kSizes = 18;
+  const Leaves leaves = made_up_leaves(kSizes);
+  Model model(leaves);
+  const auto hashes = [&](std::size_t first, std::size_t second) {
+    return first == 0 ? 0 : model.subproof(first, 0, second, true).size();
+  };
+  std::size_t refused = 0;
+  for (std::size_t second = 1; second <= kSizes; ++second) {
+    for (std::size_t first = 1; first <= second; ++first) {
+      const Proof inclusion = model.path(first - 1, 0, second);
+      const Proof consistency = model.subproof(first, 0, second, true);
+      for (std::size_t other_second = 1; other_second <= kSizes; ++other_second) {
+        for (std::size_t other_first = 1; other_first <= other_second; ++other_first) {
+          if (model.path(other_first - 1, 0, other_second).size() != inclusion.size()) {
+            ++refused;
+            ASSERT_FALSE(root_by_inclusion(hasher(), leaves[first - 1], other_first - 1,
+                                           other_second, inclusion));
+          }
+          if (hashes(other_first, other_second) != consistency.size()) {
+            ++refused;
+            ASSERT_FALSE(verify_consistency(hasher(), other_first, model.mth(0, first),
+                                            other_second, model.mth(0, second), consistency))
+                << first << " to " << second << " as " << other_first << " to " << other_second;
+          }
+        }
+      }
+    }
+  }
+  EXPECT_GT(refused, 10000U);
+}
+
 TEST(Merkle, RefusesWhatNoTreeHas) {
   const Leaves leaves = made_up_leaves(5);
   Model model(leaves);
