@@ -162,6 +162,11 @@ class PosixFileSystem final : public FileSystem {
     struct stat info {};
     return ::lstat(path.c_str(), &info) == 0;
   }
+
+  Status remove_directory(const std::string& path) override {
+    if (::rmdir(path.c_str()) == 0) return {};
+    return os_status("remove directory " + path, errno);
+  }
 };
 
 std::string parent_of(const std::string& path) {

@@ -61,6 +61,10 @@ class FileSystem {
   // Makes one directory; success where it already is one.
   virtual Status make_directory(const std::string& path, mode_t permissions) = 0;
   virtual bool exists(const std::string& path) = 0;
+  // Removes one directory, which must be empty. A file system without directories has none.
+  virtual Status remove_directory(const std::string& path) {
+    return {Code::kUnsupported, "this file system removes no directories: " + path};
+  }
 };
 
 // The disks of this machine. Lives as long as the process.

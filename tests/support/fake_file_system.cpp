@@ -436,6 +436,18 @@ Status FakeFileSystem::make_directory(const std::string& path, mode_t /*permissi
   return {};
 }
 
+Status FakeFileSystem::remove_directory(const std::string& path) {
+  const std::scoped_lock lock(mutex_);
+  if (const Verdict verdict = judge(FsCall::kRemove, path); verdict.error != 0) {
+    return os_status("remove directory " + path, verdict.error);
+  }
+  const auto found = directories_.find(path);
+  if (found == directories_.end()) return os_status("remove directory " + path, ENOENT);
+  if (!found->second.now.empty()) return os_status("remove directory " + path, ENOTEMPTY);
+  directories_.erase(found);
+  return {};
+}
+
 bool FakeFileSystem::exists(const std::string& path) {
   const std::scoped_lock lock(mutex_);
   return !dead_ && (find(path) != nullptr || directories_.contains(path));

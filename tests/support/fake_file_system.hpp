@@ -87,6 +87,7 @@ class FakeFileSystem final : public FileSystem {
   Result<std::vector<std::string>> list(const std::string& path) override;
   Status make_directory(const std::string& path, mode_t permissions) override;
   bool exists(const std::string& path) override;
+  Status remove_directory(const std::string& path) override;
 
  private:
   struct Node;

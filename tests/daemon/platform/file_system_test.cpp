@@ -68,6 +68,22 @@ TEST_F(FileSystemTest, ListsInByteOrderAndMakesADirectoryOnce) {
   EXPECT_TRUE(fs_.sync_directory(dir_.path()).ok());
 }
 
+TEST_F(FileSystemTest, RemovesADirectoryThatIsEmpty) {
+  FakeFileSystem fake;
+  const auto check = [](FileSystem& fs, const std::string& path) {
+    ASSERT_TRUE(fs.make_directory(path, 0700).ok());
+    ASSERT_TRUE(fs.open(path + "/file", OpenMode::kCreate).ok());
+    EXPECT_EQ(fs.remove_directory(path).code(), Code::kIo);
+    EXPECT_TRUE(fs.exists(path + "/file"));
+    ASSERT_TRUE(fs.remove(path + "/file").ok());
+    EXPECT_TRUE(fs.remove_directory(path).ok());
+    EXPECT_FALSE(fs.exists(path));
+    EXPECT_EQ(fs.remove_directory(path).code(), Code::kNotFound);
+  };
+  check(fs_, dir_ / "d");
+  check(fake, "d");
+}
+
 TEST_F(FileSystemTest, LocksAFileForOne) {
   auto first = fs_.open(dir_ / "lock", OpenMode::kCreateOrWrite);
   ASSERT_TRUE((*first)->lock().ok());
