@@ -1,0 +1,44 @@
+#include "daemon/ledger/tree/leaf_walk.hpp"
+
+#include "daemon/ledger/tree/tile_files.hpp"
+#include "daemon/platform/sha256.hpp"
+
+namespace xased {
+
+using xase::proto::Bytes;
+using xase::proto::Hash;
+using xase::proto::kTileWidth;
+
+Status walk_leaves(FileSystem& fs, const std::string& directory, std::uint64_t size,
+                   std::uint64_t at_most,
+                   const std::function<Status(Bytes leaf, const Hash& leaf_hash)>& take,
+                   Status& stopped) {
+  Sha256 sha;
+  Hash previous{};
+  stopped = {};
+  for (std::uint64_t index = 0; index < at_most;) {
+    const xase::proto::Tile bundle = xase::proto::bundle_of(index, size);
+    const auto bytes = read_tile(fs, directory, bundle);
+    if (!bytes.ok()) {
+      const Code code = bytes.status().code();
+      if (code != Code::kNotFound && code != Code::kCorrupt) return bytes.status();
+      stopped = bytes.status();
+      return {};
+    }
+    for (unsigned offset = 0; offset < bundle.width && index < at_most; ++offset, ++index) {
+      const auto bytes_of_leaf = xase::proto::bundle_leaf(*bytes, bundle.width, offset);
+      const auto leaf = bytes_of_leaf ? xase::proto::decode_leaf(*bytes_of_leaf) : std::nullopt;
+      if (!leaf || leaf->sequence != index + 1 || leaf->previous != previous) {
+        stopped = {Code::kCorrupt, tile_file(directory, bundle) + " does not hold entry " +
+                                       std::to_string(index + 1) +
+                                       (leaf ? ", chained to the one before" : "")};
+        return {};
+      }
+      previous = xase::proto::leaf_hash(sha, *bytes_of_leaf);
+      if (Status status = take(*bytes_of_leaf, previous); !status.ok()) return status;
+    }
+  }
+  return {};
+}
+
+}  // namespace xased

@@ -1,0 +1,189 @@
+// The disk fails, fills up, or loses power at every call; what a checkpoint covers is there.
+#include <cerrno>
+
+#include "tests/daemon/ledger/tree/tree_rig.hpp"
+
+namespace xased {
+namespace {
+
+using test::ChainedLeaves;
+using test::FsCall;
+using test::kTreeDirectory;
+using test::TreeRig;
+
+// Sizes at checkpoints: within a tile, up to its end, over several, and one in which nothing is
+// new.
+constexpr std::uint64_t kSizes[] = {3, 4, 250, 256, 256, 300, 511, 900};
+constexpr std::uint64_t kLast = 900;
+
+const ChainedLeaves& leaves() {
+  static const ChainedLeaves made(kLast + 300);
+  return made;
+}
+
+// Ends where the process does.
+void run(TreeRig& rig) {
+  if (!rig.open().ok()) return;
+  for (const std::uint64_t size : kSizes) {
+    if (!rig.fill(size).ok()) return;
+    if (!rig.publish().ok()) return;
+  }
+}
+
+enum class Death { kProcess, kPower, kPowerKeepingSome };
+
+class TileCrash : public testing::TestWithParam<Death> {};
+
+TEST_P(TileCrash, AtEveryCallLeavesACheckpointWhoseTilesAreThere) {
+  const Death death = GetParam();
+  std::uint64_t calls = 0;
+  {
+    TreeRig rig(leaves());
+    run(rig);
+    ASSERT_EQ(rig.checkpointed, kLast);
+    calls = rig.fs.changes();
+  }
+  ASSERT_GT(calls, 100U);
+  std::uint64_t with_checkpoint = 0;
+  for (std::uint64_t nth = 1; nth <= calls; ++nth) {
+    for (std::uint64_t seed = 1; seed <= (death == Death::kPowerKeepingSome ? 3U : 1U); ++seed) {
+      SCOPED_TRACE("call " + std::to_string(nth) + " seed " + std::to_string(seed));
+      TreeRig rig(leaves());
+      // The rig's own directory is there before.
+      ASSERT_TRUE(rig.fs.sync_directory("").ok());
+      rig.fs.die_at(nth);
+      run(rig);
+      rig.writer.reset();
+      if (death == Death::kProcess) {
+        rig.fs.restart();
+      } else if (death == Death::kPower) {
+        rig.fs.crash();
+      } else {
+        rig.fs.crash(nth * 1000 + seed);
+      }
+      const Status opened = rig.open();
+      ASSERT_TRUE(opened.ok()) << opened.message();
+      ASSERT_TRUE(rig.damage.ok()) << rig.damage.message();
+      const std::uint64_t held = rig.writer->size();
+      ASSERT_GE(held, rig.checkpointed);
+      if (held > 0) {
+        ++with_checkpoint;
+        rig.expect_sound(held);
+      }
+      // It goes on, and power fails once more.
+      rig.grow(held + 290);
+      rig.expect_sound(held + 290);
+      rig.fs.crash();
+      ASSERT_TRUE(rig.open().ok());
+      ASSERT_TRUE(rig.damage.ok()) << rig.damage.message();
+      ASSERT_EQ(rig.writer->size(), held + 290);
+      rig.expect_sound(held + 290);
+      if (HasFailure()) return;
+    }
+  }
+  EXPECT_GT(with_checkpoint, calls / 2);
+}
+
+std::string death_name(const testing::TestParamInfo<Death>& tested) {
+  constexpr const char* kNames[] = {"ProcessDies", "PowerFails", "PowerFailsKeepingSome"};
+  return kNames[static_cast<int>(tested.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(AtEveryCall, TileCrash,
+                         testing::Values(Death::kProcess, Death::kPower, Death::kPowerKeepingSome),
+                         death_name);
+
+class TileFault : public testing::TestWithParam<FsCall> {};
+
+TEST_P(TileFault, OfEveryCallOnceIsToldAndTheNextTryGoesOn) {
+  constexpr std::uint64_t kNone = 100000;
+  for (std::uint64_t nth = 1; nth < kNone; ++nth) {
+    SCOPED_TRACE("call " + std::to_string(nth));
+    TreeRig rig(leaves());
+    rig.fs.fail(GetParam(), EIO, nth);
+    int failures = 0;
+    // A checkpoint that failed is made again with what came meanwhile, a failed start is tried
+    // again.
+    const auto again = [&](auto&& what) {
+      for (int tries = 0; tries < 3; ++tries) {
+        const Status status = what();
+        if (status.ok()) return true;
+        EXPECT_EQ(status.code(), Code::kIo) << status.message();
+        ++failures;
+      }
+      return false;
+    };
+    ASSERT_TRUE(again([&] { return rig.open(); }));
+    for (const std::uint64_t size : kSizes) {
+      ASSERT_TRUE(again([&] { return rig.fill(size); }));
+      ASSERT_TRUE(again([&] { return rig.publish(); }));
+    }
+    ASSERT_TRUE(again([&] { return rig.open(); }));
+    ASSERT_TRUE(rig.damage.ok()) << rig.damage.message();
+    ASSERT_EQ(rig.writer->size(), kLast);
+    rig.fs.heal();
+    ASSERT_LE(failures, 1);
+    rig.writer.reset();
+    rig.fs.crash();
+    ASSERT_TRUE(rig.open().ok());
+    ASSERT_TRUE(rig.damage.ok()) << rig.damage.message();
+    ASSERT_EQ(rig.writer->size(), kLast);
+    rig.expect_sound(kLast);
+    if (HasFailure()) return;
+    if (failures == 0) {
+      // All calls of this kind have had their turn.
+      EXPECT_GT(nth, 3U);
+      return;
+    }
+  }
+  FAIL() << "never came to an end";
+}
+
+std::string call_name(const testing::TestParamInfo<FsCall>& tested) {
+  constexpr const char* kNames[] = {"Open",          "Read",   "Write",  "Sync",
+                                    "Truncate",      "Rename", "Remove", "SyncDirectory",
+                                    "MakeDirectory", "List",   "Lock",   "Any"};
+  return kNames[static_cast<int>(tested.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(AtEveryCall, TileFault,
+                         testing::Values(FsCall::kOpen, FsCall::kRead, FsCall::kWrite,
+                                         FsCall::kSync, FsCall::kRename, FsCall::kRemove,
+                                         FsCall::kSyncDirectory, FsCall::kMakeDirectory,
+                                         FsCall::kAny),
+                         call_name);
+
+TEST(TileFull, DiskHoldsUpCheckpointsAndLosesNothing) {
+  TreeRig rig(leaves());
+  ASSERT_TRUE(rig.open().ok());
+  rig.grow(200);
+  rig.fs.set_space(100000);
+  // Far more than what may wait in memory would be refused here; up to that, leaves are taken.
+  ASSERT_TRUE(rig.fill(kLast).ok());
+  EXPECT_EQ(rig.publish().code(), Code::kNoSpace);
+  EXPECT_EQ(rig.publish().code(), Code::kNoSpace);
+  EXPECT_EQ(rig.writer->published_size(), 200U);
+  rig.fs.heal();
+  rig.grow(kLast);
+  rig.fs.crash();
+  ASSERT_TRUE(rig.open().ok());
+  EXPECT_TRUE(rig.damage.ok());
+  EXPECT_EQ(rig.writer->size(), kLast);
+  rig.expect_sound(kLast);
+}
+
+TEST(TileFull, DiskRefusesLeavesOnceMemoryHoldsAllThatItMay) {
+  const ChainedLeaves many(256 * 20);
+  TreeRig rig(many);
+  ASSERT_TRUE(rig.open().ok());
+  rig.fs.set_space(0);
+  EXPECT_EQ(rig.fill(256 * 20).code(), Code::kNoSpace);
+  // A bundle and a tile each; one leaf may bring several.
+  EXPECT_EQ(rig.writer->size(), 256 * TileWriter::kPendingMax / 2);
+  rig.fs.heal();
+  rig.grow(256 * 20);
+  rig.expect_sound(256 * 20);
+}
+
+}  // namespace
+}  // namespace xased
