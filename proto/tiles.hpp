@@ -89,11 +89,11 @@ constexpr std::optional<NodePlace> place_of(unsigned level, std::uint64_t index,
 // The hash over the `count` hashes from `hashes` on, count being a power of two up to 256; these
 // are nodes of one level, 32 bytes each.
 template <Sha256Hasher Hasher>
-Hash fold_hashes(Hasher& hasher, const std::byte* hashes, unsigned count) {
+Hash fold_hashes(Hasher& hasher, const std::byte* hashes, std::size_t count) {
   std::array<Hash, kTileWidth> level{};
-  for (unsigned i = 0; i < count; ++i) level[i] = load<Hash>(hashes + sizeof(Hash) * i);
+  for (std::size_t i = 0; i < count; ++i) level[i] = load<Hash>(hashes + sizeof(Hash) * i);
   for (; count > 1; count /= 2) {
-    for (unsigned i = 0; i < count / 2; ++i) {
+    for (std::size_t i = 0; i < count / 2; ++i) {
       level[i] = node_hash(hasher, level[2 * i], level[2 * i + 1]);
     }
   }

@@ -252,7 +252,7 @@ Status TileWriter::publish() {
 
 Status TileWriter::remove_superseded() {
   while (!superseded_.empty()) {
-    const Status status = remove_partials(superseded_.back());
+    Status status = remove_partials(superseded_.back());
     if (!status.ok() && status.code() != Code::kNotFound) return status;
     superseded_.pop_back();
   }
@@ -263,7 +263,8 @@ Status TileWriter::remove_partials(const std::string& path) {
   const auto names = fs_.list(path);
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
-    if (Status status = fs_.remove(path + "/" + name); !status.ok()) return status;
+    Status status = fs_.remove(std::string(path).append("/").append(name));
+    if (!status.ok()) return status;
   }
   known_.erase(path);
   touched_.erase(path);
