@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <fstream>
 #include <memory>
+#include <sstream>
 
 #include "daemon/ledger/tree/signing_key.hpp"
 #include "daemon/platform/sha256.hpp"
@@ -80,8 +82,15 @@ TEST_F(CheckpointTest, IsTheNoteThatGoMakes) {
             "fDhiFTMoYwLM1rKBYNuAH+aqTLc/SXoHboX4NKFjCFrShdZVqOidh4L/"
             "Jguc0JIAMfElCgkNjmpaVl5aLzJ1HMpj5wE=\n");
   Sha256 sha;
-  EXPECT_EQ(format_verifier_key(sha, (*key)->verifier_key()),
+  const std::string key_text = format_verifier_key(sha, (*key)->verifier_key());
+  EXPECT_EQ(key_text,
             "host-1/loans/8d5b8a7e+7c386215+AT1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM");
+  // And the one that the document shows.
+  std::ifstream in(XASE_FORMATS_FILE);
+  std::stringstream document;
+  document << in.rdbuf();
+  EXPECT_NE(document.str().find("```text checkpoint\n" + *note + "```"), std::string::npos);
+  EXPECT_NE(document.str().find("```text verifier-key\n" + key_text + "\n```"), std::string::npos);
 }
 
 TEST_F(CheckpointTest, OpensWithAnyOfItsKeysAndTellsWhich) {
