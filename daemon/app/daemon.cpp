@@ -6,10 +6,12 @@
 #include <array>
 #include <cstdlib>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "daemon/app/run_dir.hpp"
 #include "daemon/app/version.hpp"
 #include "daemon/ledger/segment_names.hpp"
+#include "daemon/ledger/tree/ledger_key.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -56,6 +58,14 @@ std::string describe_self(const Config& config) {
   (void)std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
   return "pid " + std::to_string(::getpid()) + ", run_dir " + config.run_dir + ", state_dir " +
          config.state_dir + ", since " + time.data();
+}
+
+std::string key_entry_text(const Signer& signer) {
+  Sha256 sha;
+  return nlohmann::json{
+      {"event", "in_use"},
+      {"verifier_key", xase::proto::format_verifier_key(sha, signer.verifier_key())}}
+      .dump();
 }
 
 // The loop around a stage: a step, and a wait that any ring ends.
@@ -121,6 +131,12 @@ Status Daemon::open_ledger() {
                                                 options.journal.segment_bytes);
   sync_ = std::make_unique<SyncStage>(clock, positions_, *preparer_, sync_wake_, intake_wake_,
                                       config_.journal.sync_interval);
+  options.key_entry = [this, &fs](const xase::proto::Hash& log_id) -> Result<std::string> {
+    auto key = open_ledger_key(fs, config_.state_dir + "/keys", config_.ledger.origin, log_id);
+    if (!key.ok()) return key.status();
+    key_ = std::move(*key);
+    return key_entry_text(*key_);
+  };
   Recovery recovery;
   auto ledger =
       Ledger::open(fs, clock, system_random(), options, positions_, *preparer_, *sync_, recovery);
@@ -138,13 +154,37 @@ Status Daemon::open_ledger() {
                {"what", damage.what}});
   }
   for (const std::string& name : recovery.set_aside) {
-    log_error("ledger", "a file of another ledger is set aside", {{"file", name}});
+    log_error("ledger", "a segment that does not go on from the ledger is set aside",
+              {{"file", name}});
   }
   log_info("ledger", recovery.is_new ? "a new ledger begins" : "ledger recovered",
            {{"log_id", to_hex(ledger_->state().log_id)},
             {"last_sequence", ledger_->state().last_sequence},
             {"clean", recovery.is_new || recovery.was_clean}});
+  if (Status status = open_tree(); !status.ok()) return status;
+  open_stages(recovery);
+  return {};
+}
 
+Status Daemon::open_tree() {
+  TreeOptions options;
+  options.state_dir = config_.state_dir;
+  auto opened = TreeKeeper::open(system_file_system(), system_clock(), positions_, *key_, options);
+  if (!opened.ok()) return opened.status();
+  tree_ = std::move(opened->keeper);
+  sync_->also_do(*tree_);
+  if (opened->disagreement.empty()) return {};
+  log_error("tree", "the ledger is not the one that was signed; its old head is in quarantine",
+            {{"why", opened->disagreement}});
+  ledger_->append_opening(
+      xase::proto::EntryType::kRecovered,
+      nlohmann::json{{"event", "head_does_not_fit"}, {"what", opened->disagreement}}.dump());
+  return {};
+}
+
+void Daemon::open_stages(Recovery& recovery) {
+  const Clock& clock = system_clock();
+  FileSystem& fs = system_file_system();
   delivery_ = std::make_unique<DeliveryStage>(
       DeliverySurroundings{fs, clock, system_random(), config_.state_dir, positions_, handbacks_,
                            intake_wake_},
@@ -159,8 +199,7 @@ Status Daemon::open_ledger() {
       intake,
       IntakeStage::Peers{clock, positions_, *sync_, handbacks_, intake_wake_, delivery_->wake()},
       *ledger_, std::move(recovery.rings));
-  tap_ = std::make_unique<JournalTap>(fs, options.journal.directory, positions_);
-  return {};
+  tap_ = std::make_unique<JournalTap>(fs, journal_directory(config_), positions_);
 }
 
 Status Daemon::start_stages(std::function<Status()> reload) {
@@ -218,6 +257,10 @@ bool Daemon::stop(const std::function<bool()>& cut_short) {
   stop_thread(intake_thread_, intake_wake_);
   intake_->finish();
   stop_thread(sync_thread_, sync_wake_);
+  if (Status status = tree_->finish(); !status.ok()) {
+    log_error("tree", "the last checkpoint could not be written; the next start makes it",
+              {{"error", status.message()}});
+  }
   control_->stop();
   return !intake_->failed();
 }

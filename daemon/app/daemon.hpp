@@ -20,6 +20,8 @@
 #include "daemon/ledger/journal_tap.hpp"
 #include "daemon/ledger/ledger.hpp"
 #include "daemon/ledger/sync_stage.hpp"
+#include "daemon/ledger/tree/signing_key.hpp"
+#include "daemon/ledger/tree/tree_keeper.hpp"
 
 namespace xased {
 
@@ -52,6 +54,8 @@ class Daemon {
   explicit Daemon(const Config& config);
   Status open_directories();
   Status open_ledger();
+  Status open_tree();
+  void open_stages(Recovery& recovery);
   Status start_stages(std::function<Status()> reload);
   ControlHooks control_hooks(std::function<Status()> reload);
   Config config() const;
@@ -68,6 +72,8 @@ class Daemon {
   std::unique_ptr<SegmentPreparer> preparer_;
   std::unique_ptr<SyncStage> sync_;
   std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<Ed25519Key> key_;
+  std::unique_ptr<TreeKeeper> tree_;
   std::unique_ptr<DeliveryStage> delivery_;
   std::unique_ptr<IntakeStage> intake_;
   std::unique_ptr<JournalTap> tap_;

@@ -44,14 +44,19 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock,
   auto recovered = recover_ledger(fs, options.state_dir);
   if (!recovered.ok()) return recovered.status();
   recovery = std::move(*recovered);
-  std::unique_ptr<Ledger> ledger(new Ledger);
-  ledger->journal_ =
-      std::make_unique<Journal>(fs, clock, options.journal, positions, preparer, sync);
   xase::proto::Hash nonce{};
   if (recovery.is_new) {
     random.fill(nonce);
     Sha256 sha256;
     recovery.chain.log_id = xase::proto::log_id(sha256, nonce, options.origin);
+  }
+  Result<std::string> key = std::string();
+  if (options.key_entry) key = options.key_entry(recovery.chain.log_id);
+  if (!key.ok()) return key.status();
+  std::unique_ptr<Ledger> ledger(new Ledger);
+  ledger->journal_ =
+      std::make_unique<Journal>(fs, clock, options.journal, positions, preparer, sync);
+  if (recovery.is_new) {
     if (Status status = ledger->journal_->create(recovery.chain); !status.ok()) return status;
   } else {
     // Recovery synced what it trusts.
@@ -66,6 +71,7 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock,
   json start{{"version", options.version}, {"origin", options.origin}};
   if (recovery.is_new) start["nonce"] = xase::proto::to_hex(nonce);
   ledger->open_with(EntryType::kStart, xase::proto::as_bytes(start.dump()));
+  if (!key->empty()) ledger->open_with(EntryType::kKey, xase::proto::as_bytes(*key));
   if (recovery.torn_bytes != 0 || !recovery.damage.empty() || !recovery.set_aside.empty()) {
     ledger->open_with(EntryType::kRecovered, xase::proto::as_bytes(describe(recovery)));
   }
@@ -89,6 +95,11 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock,
 
 void Ledger::open_with(EntryType type, Bytes body) {
   opening_.push_back({type, {body.begin(), body.end()}});
+}
+
+void Ledger::append_opening(EntryType type, const std::string& text) {
+  open_with(type, xase::proto::as_bytes(text));
+  if (append_opening()) (void)flush();
 }
 
 // True where all entries that a start begins with are appended.

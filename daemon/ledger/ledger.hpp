@@ -18,6 +18,9 @@ struct LedgerOptions {
   // Names who keeps this ledger, "host/name"; part of the log id of a new one.
   std::string origin;
   std::string version;  // of this program, for the START entry
+  // What the KEY entry says that follows START: which key signs from here on. Asked once the log id
+  // is known; an error keeps the ledger from opening. Where not set there is no such entry.
+  std::function<Result<std::string>(const xase::proto::Hash& log_id)> key_entry;
   JournalOptions journal;
 };
 
@@ -45,6 +48,10 @@ class Ledger {
   std::uint64_t append_text(xase::proto::EntryType type, const std::string& text) {
     return append_body(type, Subject{}, xase::proto::as_bytes(text));
   }
+
+  // Before intake runs: one more entry that this start begins with. Where there is no room for it
+  // now, it comes before anything else that is appended.
+  void append_opening(xase::proto::EntryType type, const std::string& text);
 
   // Writes the batch. Until it succeeds, nothing in it may be acknowledged, and the call may be
   // repeated.

@@ -55,6 +55,11 @@ Status SyncStage::sync_pending() {
   return {};
 }
 
+std::chrono::nanoseconds SyncStage::work_aside() {
+  if (preparer_.step()) return std::chrono::nanoseconds(0);
+  return side_work_ != nullptr ? std::min(side_work_->step(), kIdle) : kIdle;
+}
+
 std::chrono::nanoseconds SyncStage::step() {
   counters_.steps.fetch_add(1, std::memory_order_relaxed);
   if (failed()) return kIdle;
@@ -68,14 +73,14 @@ std::chrono::nanoseconds SyncStage::step() {
     intake_wake_.ring();
   }
   take_requests();
-  if (pending_.empty()) return preparer_.step() ? std::chrono::nanoseconds(0) : kIdle;
+  if (pending_.empty()) return work_aside();
 
   // The first sync after a quiet time is due at once: it has nobody to wait for.
   const std::int64_t now = clock_.boot_ns();
   const std::int64_t due = last_sync_boot_ns_ + interval_ns_.load(std::memory_order_relaxed);
   const bool hurried = hurry_.exchange(false, std::memory_order_acq_rel);
   if (!hurried && now < due) {
-    return preparer_.step() ? std::chrono::nanoseconds(0) : std::chrono::nanoseconds(due - now);
+    return std::min(work_aside(), std::chrono::nanoseconds(due - now));
   }
   last_sync_boot_ns_ = now;
   if (Status status = sync_pending(); !status.ok()) {

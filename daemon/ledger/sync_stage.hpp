@@ -22,11 +22,23 @@ struct SyncCounters {
   std::atomic<std::uint64_t> steps{0};  // for the watchdog
 };
 
+// What the sync stage's thread does while no sync is due.
+class SyncSideWork {
+ public:
+  virtual ~SyncSideWork() = default;
+  // One bounded piece, which must not take longer than a sync may wait. Returns how long until
+  // there is more to do; 0: at once.
+  virtual std::chrono::nanoseconds step() = 0;
+};
+
 // Owned by its thread, which calls step(); what intake may call is said at each method.
 class SyncStage {
  public:
   SyncStage(const Clock& clock, Positions& positions, SegmentPreparer& preparer, Wake& own_wake,
             Wake& intake_wake, std::chrono::nanoseconds interval);
+
+  // Before the thread starts. `work` outlives it.
+  void also_do(SyncSideWork& work) { side_work_ = &work; }
 
   // Intake. Entries up to `sequence` are written to `file`. False: the queue is full, try again.
   bool submit(std::shared_ptr<File> file, std::uint64_t sequence);
@@ -47,8 +59,8 @@ class SyncStage {
   }
   const SyncCounters& counters() const { return counters_; }
 
-  // Owner. Syncs what is due, else prepares a piece of the next segment. Returns how long to wait
-  // before the next step where nobody rings.
+  // Owner. Syncs what is due, else prepares a piece of the next segment, else works aside. Returns
+  // how long to wait before the next step where nobody rings.
   std::chrono::nanoseconds step();
 
  private:
@@ -58,6 +70,7 @@ class SyncStage {
   };
   void take_requests();
   Status sync_pending();
+  std::chrono::nanoseconds work_aside();
 
   static constexpr std::size_t kRequestsMax = 1024;
   static constexpr std::chrono::nanoseconds kIdle = std::chrono::seconds(1);
@@ -67,6 +80,7 @@ class SyncStage {
   SegmentPreparer& preparer_;
   Wake& own_wake_;
   Wake& intake_wake_;
+  SyncSideWork* side_work_ = nullptr;
   std::atomic<std::int64_t> interval_ns_;
   boost::lockfree::spsc_queue<Request, boost::lockfree::capacity<kRequestsMax>> requests_;
   std::atomic<bool> hurry_{false};

@@ -1,0 +1,248 @@
+#include "daemon/ledger/tree/tree_keeper.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+
+#include "daemon/ledger/segment_names.hpp"
+#include "daemon/ledger/tree/checkpoint.hpp"
+#include "proto/hashing.hpp"
+#include "proto/run_dir.hpp"
+
+namespace xased {
+
+using std::chrono::nanoseconds;
+using xase::proto::Checkpoint;
+using xase::proto::Hash;
+
+namespace {
+
+constexpr nanoseconds kIdle = std::chrono::seconds(1);
+constexpr nanoseconds kRetryAfter = std::chrono::seconds(1);
+
+std::string number(std::uint64_t value) { return std::to_string(value); }
+
+}  // namespace
+
+TreeKeeper::TreeKeeper(FileSystem& fs, const Clock& clock, const Positions& positions,
+                       Signer& signer, const TreeOptions& options)
+    : fs_(fs),
+      clock_(clock),
+      positions_(positions),
+      signer_(signer),
+      options_(options),
+      directory_(options.state_dir + "/tree") {}
+
+Result<TreeKeeper::Opened> TreeKeeper::open(FileSystem& fs, const Clock& clock,
+                                            const Positions& positions, Signer& signer,
+                                            const TreeOptions& options) {
+  Opened opened;
+  opened.keeper.reset(new TreeKeeper(fs, clock, positions, signer, options));
+  auto disagreement = opened.keeper->open_files();
+  if (!disagreement.ok()) return disagreement.status();
+  opened.disagreement = std::move(*disagreement);
+  return opened;
+}
+
+// Gives what does not fit the journal; empty: nothing.
+Result<std::string> TreeKeeper::open_files() {
+  constexpr mode_t kPrivate = 0700;
+  if (Status status = fs_.make_directory(directory_, kPrivate); !status.ok()) return status;
+  if (Status status = fs_.sync_directory(options_.state_dir); !status.ok()) return status;
+  const std::array<xase::proto::VerifierKey, 1> keys{signer_.verifier_key()};
+  const auto read = read_checkpoint(fs_, directory_, keys);
+  if (!read.ok() && read.status().code() != Code::kNotFound) return read.status();
+  Checkpoint head;
+  head.root = xase::proto::TreeFrontier().root(sha_);
+  if (read.ok()) head = read->checkpoint;
+
+  std::string disagreement;
+  const std::uint64_t durable = positions_.durable.load(std::memory_order_acquire);
+  if (head.size > durable) {
+    disagreement = "the journal ends at entry " + number(durable) + ", and a checkpoint over " +
+                   number(head.size) + " entries was signed";
+  } else {
+    auto opened = TileWriter::open(fs_, directory_, head.size, head.root);
+    if (!opened.ok()) return opened.status();
+    writer_ = std::move(opened->writer);
+    if (!opened->damage.ok()) {
+      log_warn("tree", "the tree's files are damaged: they are made again from the journal",
+               {{"error", opened->damage.message()}});
+      // The bundles may be wrong in what nothing vouches for any more; the journal has it all.
+      opened = TileWriter::salvage(fs_, directory_, head.size, 0);
+      if (!opened.ok()) return opened.status();
+      writer_ = std::move(opened->writer);
+      expected_ = head;
+    } else if (head.size != 0) {
+      auto found = find_disagreement(head);
+      if (!found.ok()) return found.status();
+      disagreement = std::move(*found);
+    }
+  }
+  if (!disagreement.empty()) {
+    writer_.reset();
+    if (Status status = set_aside(head); !status.ok()) return status;
+    counters_.disagreements.store(1, std::memory_order_relaxed);
+    auto opened = TileWriter::open(fs_, directory_, 0, xase::proto::TreeFrontier().root(sha_));
+    if (!opened.ok()) return opened.status();
+    writer_ = std::move(opened->writer);
+  } else if (!expected_) {
+    counters_.checkpoint_size.store(head.size, std::memory_order_relaxed);
+  }
+  counters_.size.store(writer_->size(), std::memory_order_relaxed);
+  return disagreement;
+}
+
+// Whether the journal has another last entry than the head was signed over.
+Result<std::string> TreeKeeper::find_disagreement(const Checkpoint& head) {
+  JournalReader reader(fs_, options_.state_dir + "/" + std::string(kJournalFolder));
+  if (Status status = reader.seek(head.size); !status.ok()) return status;
+  const auto step = reader.next(head.size);
+  if (!step.ok()) return step.status();
+  // What the journal lost, the tree still has.
+  if (*step != JournalReader::Step::kEntry || reader.entry().leaf.sequence != head.size) {
+    return std::string();
+  }
+  if (xase::proto::leaf_hash(sha_, reader.entry().leaf_bytes) == writer_->last_leaf_hash()) {
+    return std::string();
+  }
+  return "entry " + number(head.size) +
+         " of the journal is another than the one that was last signed";
+}
+
+// Evidence of what happened: neither tree nor head is lost or written over.
+Status TreeKeeper::set_aside(const Checkpoint& head) {
+  constexpr mode_t kPrivate = 0700;
+  constexpr std::size_t kRootDigits = 16;
+  const std::string quarantine = options_.state_dir + "/quarantine";
+  if (Status status = fs_.make_directory(quarantine, kPrivate); !status.ok()) return status;
+  const std::string name = quarantine + "/tree-" + number(head.size) + "-" +
+                           xase::proto::to_hex(head.root).substr(0, kRootDigits);
+  std::string to = name;
+  for (int i = 1; fs_.exists(to); ++i) to = name + "." + std::to_string(i);
+  if (Status status = fs_.rename(directory_, to); !status.ok()) return status;
+  // The new name first, so that power loss cannot take both.
+  if (Status status = fs_.sync_directory(quarantine); !status.ok()) return status;
+  if (Status status = fs_.make_directory(directory_, kPrivate); !status.ok()) return status;
+  return fs_.sync_directory(options_.state_dir);
+}
+
+Status TreeKeeper::append(const Entry& entry) {
+  const Hash hash = xase::proto::leaf_hash(sha_, entry.leaf_bytes);
+  if (Status status = writer_->append(entry.leaf.sequence, entry.leaf_bytes, hash); !status.ok()) {
+    if (status.code() == Code::kCorrupt) stall(status.message());
+    return status;
+  }
+  if (expected_ && writer_->size() == expected_->size) check_head();
+  return {};
+}
+
+// The tree is made again up to where it was signed.
+void TreeKeeper::check_head() {
+  const Checkpoint head = *expected_;
+  expected_.reset();
+  if (writer_->root() == head.root) return;
+  counters_.disagreements.store(1, std::memory_order_relaxed);
+  log_error("tree", "the journal is not the one that was signed: its tree has another root",
+            {{"entries", head.size}, {"signed_root", xase::proto::to_hex(head.root)}});
+  // The head alone tells of it now. Where it cannot be kept, the next start says the same.
+  const std::string quarantine = options_.state_dir + "/quarantine";
+  const auto note =
+      read_file(fs_, directory_ + "/" + std::string(kCheckpointName), xase::proto::kNoteBytesMax);
+  Status kept = note.ok() ? fs_.make_directory(quarantine, 0700) : note.status();
+  if (kept.ok()) {
+    kept = write_file_atomically(fs_, quarantine + "/checkpoint-" + number(head.size), *note);
+  }
+  if (!kept.ok()) stall("the signed head cannot be kept: " + kept.message());
+}
+
+void TreeKeeper::stall(const std::string& why) {
+  if (counters_.is_stalled.exchange(true, std::memory_order_relaxed)) return;
+  log_error("tree", "no further checkpoints: the tree cannot go on",
+            {{"entries", writer_->size()}, {"why", why}});
+}
+
+// Takes up to so many entries that are durable.
+Status TreeKeeper::take(std::size_t entries_max) {
+  const std::uint64_t durable = positions_.durable.load(std::memory_order_acquire);
+  if (writer_->size() >= durable) return {};
+  if (reader_ == nullptr) {
+    reader_ = std::make_unique<JournalReader>(
+        fs_, options_.state_dir + "/" + std::string(kJournalFolder));
+    if (Status status = reader_->seek(writer_->size() + 1); !status.ok()) {
+      reader_.reset();
+      return status;
+    }
+  }
+  for (std::size_t i = 0; i < entries_max && !counters_.is_stalled; ++i) {
+    const auto step = reader_->next(durable);
+    if (!step.ok()) {
+      reader_.reset();
+      return step.status();
+    }
+    if (*step == JournalReader::Step::kEnd) break;
+    if (*step == JournalReader::Step::kDamage) {
+      stall("entries " + number(reader_->damage().first) + " to " + number(reader_->damage().last) +
+            " were lost before they were in it");
+      break;
+    }
+    if (Status status = append(reader_->entry()); !status.ok()) {
+      // The same entry is next.
+      reader_.reset();
+      return status;
+    }
+  }
+  counters_.size.store(writer_->size(), std::memory_order_relaxed);
+  return {};
+}
+
+Status TreeKeeper::publish() {
+  if (Status status = writer_->publish(); !status.ok()) return status;
+  const Checkpoint head{signer_.verifier_key().name, writer_->size(), writer_->root()};
+  const std::array<Signer*, 1> signers{&signer_};
+  const auto note = sign_checkpoint(head, signers);
+  if (!note.ok()) return note.status();
+  if (Status status = write_checkpoint(fs_, directory_, *note); !status.ok()) return status;
+  counters_.checkpoint_size.store(head.size, std::memory_order_relaxed);
+  counters_.checkpoint_wall_ns.store(clock_.wall_ns(), std::memory_order_relaxed);
+  // What fails here is tried again after the next one.
+  (void)writer_->remove_superseded();
+  return {};
+}
+
+nanoseconds TreeKeeper::step() {
+  const std::int64_t now = clock_.boot_ns();
+  log_.flush(nanoseconds(now));
+  if (counters_.is_stalled.load(std::memory_order_relaxed)) return kIdle;
+  if (now < retry_boot_ns_) return nanoseconds(retry_boot_ns_ - now);
+  Status status = take(kEntriesPerStep);
+  const std::uint64_t size = writer_->size();
+  const bool is_new =
+      size > counters_.checkpoint_size.load(std::memory_order_relaxed) && !expected_;
+  const bool is_due = is_new && now >= next_checkpoint_boot_ns_;
+  if (status.ok() && is_due) {
+    status = publish();
+    next_checkpoint_boot_ns_ = now + options_.checkpoint_interval.count();
+  }
+  if (!status.ok()) {
+    retry_boot_ns_ = now + kRetryAfter.count();
+    log_.log(LogLevel::kError, "files", "the tree is behind: its files cannot be written",
+             {{"error", status.message()}}, nanoseconds(now));
+    return kRetryAfter;
+  }
+  if (size < positions_.durable.load(std::memory_order_acquire)) return nanoseconds(0);
+  return is_new && !is_due ? nanoseconds(next_checkpoint_boot_ns_ - now) : kIdle;
+}
+
+Status TreeKeeper::finish() {
+  while (!counters_.is_stalled &&
+         writer_->size() < positions_.durable.load(std::memory_order_acquire)) {
+    if (Status status = take(kEntriesPerStep); !status.ok()) return status;
+  }
+  if (expected_ || writer_->size() <= counters_.checkpoint_size.load(std::memory_order_relaxed)) {
+    return {};
+  }
+  return publish();
+}
+
+}  // namespace xased

@@ -1,0 +1,95 @@
+// Keeps the tree and its signed head behind the durable part of the journal.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/config/log.hpp"
+#include "daemon/ledger/journal_reader.hpp"
+#include "daemon/ledger/positions.hpp"
+#include "daemon/ledger/sync_stage.hpp"
+#include "daemon/ledger/tree/signer.hpp"
+#include "daemon/ledger/tree/tile_writer.hpp"
+#include "daemon/platform/clock.hpp"
+#include "proto/checkpoint.hpp"
+
+namespace xased {
+
+struct TreeOptions {
+  std::string state_dir;
+  // Shortest time between two checkpoints while there is something new.
+  std::chrono::nanoseconds checkpoint_interval = std::chrono::seconds(1);
+};
+
+// Written by the tree's owner, read by any thread.
+struct TreeCounters {
+  std::atomic<std::uint64_t> size{0};             // entries in the tree
+  std::atomic<std::uint64_t> checkpoint_size{0};  // entries that the signed head covers
+  std::atomic<std::int64_t> checkpoint_wall_ns{0};
+  // 1: the head on disk was not one of this journal, and is set aside: see Opened::disagreement.
+  std::atomic<std::uint64_t> disagreements{0};
+  // Entries were lost before they were in the tree: it can grow no further.
+  std::atomic<bool> is_stalled{false};
+};
+
+// The tree lies in STATE_DIR/tree. Made before the sync stage's thread starts, and that one's from
+// then on. What it does not get done, as on a full disk, it tries again: the journal is whole
+// without it, and the tree can be made from it at any time.
+class TreeKeeper final : public SyncSideWork {
+ public:
+  struct Opened {
+    std::unique_ptr<TreeKeeper> keeper;
+    // Not empty: the signed head that was there does not fit this journal, which was cut, rolled
+    // back or replaced since; tree and head are in STATE_DIR/quarantine, and this tells of it.
+    std::string disagreement;
+  };
+
+  // After recovery, with all that is in the journal durable. `signer` names the ledger, and
+  // outlives the keeper like the rest. An error where the disk fails, or where the head is of
+  // another key.
+  static Result<Opened> open(FileSystem& fs, const Clock& clock, const Positions& positions,
+                             Signer& signer, const TreeOptions& options);
+
+  // A bounded number of entries, or a checkpoint where one is due.
+  std::chrono::nanoseconds step() override;
+  // At a clean stop, once the thread has ended: everything durable, and a checkpoint over it.
+  Status finish();
+
+  const TreeCounters& counters() const { return counters_; }
+
+ private:
+  TreeKeeper(FileSystem& fs, const Clock& clock, const Positions& positions, Signer& signer,
+             const TreeOptions& options);
+  Result<std::string> open_files();
+  Result<std::string> find_disagreement(const xase::proto::Checkpoint& head);
+  Status set_aside(const xase::proto::Checkpoint& head);
+  Status take(std::size_t entries_max);
+  Status append(const Entry& entry);
+  Status publish();
+  void check_head();
+  void stall(const std::string& why);
+
+  static constexpr std::size_t kEntriesPerStep = 1024;
+
+  FileSystem& fs_;
+  const Clock& clock_;
+  const Positions& positions_;
+  Signer& signer_;
+  const TreeOptions options_;
+  const std::string directory_;
+  std::unique_ptr<TileWriter> writer_;
+  std::unique_ptr<JournalReader> reader_;  // at entry writer_->size() + 1
+  Sha256 sha_;
+  // The head on disk, until the tree has its size again and shows the same root.
+  std::optional<xase::proto::Checkpoint> expected_;
+  std::int64_t next_checkpoint_boot_ns_ = 0;
+  std::int64_t retry_boot_ns_ = 0;
+  RepeatedLog log_{"tree"};
+  TreeCounters counters_;
+};
+
+}  // namespace xased
