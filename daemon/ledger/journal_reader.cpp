@@ -45,14 +45,17 @@ Result<bool> JournalReader::open_next_segment() {
 bool JournalReader::accept(const Frame& frame) {
   const auto leaf = xase::proto::decode_leaf(frame.leaf);
   if (!leaf || leaf->sequence != frame.sequence ||
-      static_cast<std::uint16_t>(leaf->type) != frame.type) {
+      static_cast<std::uint16_t>(leaf->type) != frame.type ||
+      (log_id_ && leaf->log_id != *log_id_)) {
     return false;
   }
   entry_ = Entry{*leaf, frame.leaf, frame.erasable, {}};
-  if (frame.erasable.empty()) return true;
-  const auto erasable = xase::proto::decode_erasable(frame.erasable);
-  if (!erasable) return false;
-  entry_.erasable = *erasable;
+  if (!frame.erasable.empty()) {
+    const auto erasable = xase::proto::decode_erasable(frame.erasable);
+    if (!erasable) return false;
+    entry_.erasable = *erasable;
+  }
+  log_id_ = leaf->log_id;
   return true;
 }
 
@@ -107,7 +110,7 @@ Result<bool> JournalReader::find_again() {
       reader.skip(frame);
       continue;
     }
-    const auto more = reader.find_magic();
+    const auto more = reader.find_next_frame();
     if (!more.ok()) return more.status();
     if (!*more) return false;
   }
@@ -140,7 +143,7 @@ Result<JournalReader::Step> JournalReader::resynchronise(std::uint64_t through) 
       segment_->skip(frame);
       continue;
     }
-    auto found = segment_->find_magic();
+    auto found = segment_->find_next_frame();
     if (!found.ok()) return found.status();
     if (!*found) break;
   }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/ledger/entry.hpp"
@@ -64,6 +65,7 @@ class JournalReader {
   std::string directory_;
   std::unique_ptr<SegmentReader> segment_;
   std::uint64_t next_sequence_ = 1;
+  std::optional<xase::proto::Hash> log_id_;  // of the first entry that was read
   std::uint64_t entry_position_ = 0;
   Entry entry_;
   JournalDamage damage_;

@@ -63,7 +63,6 @@ class Recoverer {
   void apply(const xase::proto::Leaf& leaf, xase::proto::Bytes body);
   void note_mark(const xase::proto::Frame& mark);
   Result<Survey> survey(SegmentReader& reader);
-  Result<bool> move_to_next_frame(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
   Status cut_torn_tail(SegmentReader& reader, std::uint64_t from, bool has_mark);
   Status rewrite_mark(File& file, std::uint64_t at);
@@ -90,7 +89,6 @@ class Recoverer {
   std::uint64_t kept_durable_position_ = 0;  // by those of them that no cut takes away
   std::uint64_t end_position_ = 0;           // behind what must be kept
   std::uint64_t limit_ = UINT64_MAX;  // entries from here on are for the next segment to tell
-  std::uint64_t searched_bytes_ = 0;
   // Of the one before it:
   std::string previous_name_;
   bool previous_ended_damaged_ = false;

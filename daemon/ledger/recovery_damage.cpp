@@ -12,40 +12,6 @@ using xase::proto::Frame;
 using xase::proto::FrameFault;
 using xase::proto::Leaf;
 
-namespace {
-
-// Bytes that are read in search of frames before recovery gives up on a place: an app chooses what
-// its records hold, and could fill them with what looks like frames.
-constexpr std::uint64_t kSearchBytesMax = std::uint64_t{4} << 30;
-
-}  // namespace
-
-// Moves on from a place that holds no sound frame to the next one where a frame seems to start.
-// Where the header looks whole, that is behind the frame: what a record holds is its app's choice,
-// and must not be taken for frames.
-Result<bool> Recoverer::move_to_next_frame(SegmentReader& reader) {
-  const std::uint64_t from = reader.position();
-  std::array<std::byte, xase::proto::kFrameHeaderBytes> header{};
-  const auto got = reader.file().read_at(header, from);
-  if (!got.ok()) return got.status();
-  const auto leaf_bytes = xase::proto::load<std::uint32_t>(header.data() + 8);
-  const auto erasable_bytes = xase::proto::load<std::uint32_t>(header.data() + 12);
-  const bool has_sizes =
-      xase::proto::load<std::array<char, 4>>(header.data()) == xase::proto::kFrameMagic &&
-      leaf_bytes <= xase::proto::kLeafBytes && erasable_bytes <= xase::proto::kErasableBytesMax;
-  if (has_sizes) {
-    const std::size_t bytes = xase::proto::frame_bytes(leaf_bytes, erasable_bytes);
-    searched_bytes_ += bytes;
-    reader.move_to(from + bytes);
-    const auto behind = reader.read_frame();
-    if (!behind.ok()) return behind.status();
-    if (behind->fault == FrameFault::kNone) return true;
-    reader.move_to(from);
-  }
-  if (searched_bytes_ > kSearchBytesMax) return false;
-  return reader.find_magic();
-}
-
 Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
   Survey survey;
   survey.end = reader.position();
@@ -68,7 +34,7 @@ Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
       survey.end = reader.position();
       continue;
     }
-    const auto more = move_to_next_frame(reader);
+    const auto more = reader.find_next_frame();
     if (!more.ok()) return more.status();
     if (!*more) return survey;
   }

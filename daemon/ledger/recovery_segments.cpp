@@ -80,7 +80,7 @@ Result<bool> Recoverer::has_mark(const FoundSegment& segment) {
       reader.skip(result->frame);
       continue;
     }
-    const auto more = move_to_next_frame(reader);
+    const auto more = reader.find_next_frame();
     if (!more.ok()) return more.status();
     if (!*more) return false;
   }

@@ -1,6 +1,7 @@
 #include "daemon/ledger/segment_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "daemon/ledger/segment_names.hpp"
@@ -12,7 +13,9 @@ using xase::proto::FrameResult;
 
 namespace {
 constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
-}
+// That find_next_frame() reads of whole frames before it gives up.
+constexpr std::uint64_t kSearchBytesMax = std::uint64_t{4} << 30;
+}  // namespace
 
 Result<std::unique_ptr<SegmentReader>> SegmentReader::open(FileSystem& fs,
                                                            const std::string& directory,
@@ -83,6 +86,36 @@ Result<bool> SegmentReader::find_magic() {
     const std::byte* at = buffer_.data() + (position_ - buffer_position_);
     if (std::memcmp(at, xase::proto::kFrameMagic.data(), kMagicBytes) == 0) return true;
   }
+}
+
+// How long the frame at `position` is by its header; 0 where there is none that looks whole.
+Result<std::size_t> SegmentReader::claimed_bytes(std::uint64_t position) {
+  std::array<std::byte, xase::proto::kFrameHeaderBytes> header{};
+  const auto got = file_->read_at(header, position);
+  if (!got.ok()) return got.status();
+  const auto leaf_bytes = xase::proto::load<std::uint32_t>(header.data() + 8);
+  const auto erasable_bytes = xase::proto::load<std::uint32_t>(header.data() + 12);
+  const bool has_sizes =
+      xase::proto::load<std::array<char, 4>>(header.data()) == xase::proto::kFrameMagic &&
+      leaf_bytes <= xase::proto::kLeafBytes && erasable_bytes <= xase::proto::kErasableBytesMax;
+  return has_sizes ? xase::proto::frame_bytes(leaf_bytes, erasable_bytes) : std::size_t{0};
+}
+
+Result<bool> SegmentReader::find_next_frame() {
+  const std::uint64_t from = position_;
+  while (searched_bytes_ <= kSearchBytesMax) {
+    const auto claimed = claimed_bytes(position_);
+    if (!claimed.ok()) return claimed.status();
+    if (*claimed == 0) break;
+    searched_bytes_ += *claimed;
+    position_ += *claimed;
+    const auto behind = read_frame();
+    if (!behind.ok()) return behind.status();
+    // Only a sound frame shows that the sizes on the way to it were true.
+    if (behind->fault == FrameFault::kNone) return true;
+  }
+  move_to(from);
+  return searched_bytes_ <= kSearchBytesMax ? find_magic() : Result<bool>(false);
 }
 
 }  // namespace xased

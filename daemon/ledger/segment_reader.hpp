@@ -30,6 +30,12 @@ class SegmentReader {
   // sound; false at the end of the file.
   Result<bool> find_magic();
 
+  // The same from a place that holds no sound frame. Where its header looks whole, and those of the
+  // frames behind it up to a sound one, that is the sound one: what a record holds is its app's
+  // choice, and must not be taken for frames. False also once that took reading too much: an app
+  // could fill its records with what looks like them.
+  Result<bool> find_next_frame();
+
   std::uint64_t first_sequence() const { return first_sequence_; }
   const xase::proto::SegmentHeaderResult& header() const { return header_; }
   std::uint64_t position() const { return position_; }
@@ -40,6 +46,7 @@ class SegmentReader {
  private:
   SegmentReader() = default;
   Status fill(std::size_t bytes);
+  Result<std::size_t> claimed_bytes(std::uint64_t position);
 
   std::unique_ptr<File> file_;
   std::string path_;
@@ -49,6 +56,7 @@ class SegmentReader {
   std::vector<std::byte> buffer_;  // file bytes from buffer_position_
   std::uint64_t buffer_position_ = 0;
   std::size_t buffer_used_ = 0;
+  std::uint64_t searched_bytes_ = 0;
 };
 
 }  // namespace xased

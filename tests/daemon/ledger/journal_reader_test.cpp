@@ -51,6 +51,43 @@ TEST_F(JournalReaderTest, ReadsWhileTheJournalGrows) {
   EXPECT_EQ(seen, numbers(1, 61));
 }
 
+TEST_F(JournalReaderTest, DoesNotTakeWhatADamagedRecordHoldsForEntries) {
+  // The app knows the format, and filled its record with whole frames of sequences to come.
+  LedgerRig rig(1 << 20);  // all of it in one segment
+  rig.must_start();
+  rig.add_durably(1, 3);
+  Chain forger(rig.ledger->state(), rig.clock, rig.random);
+  std::vector<std::byte> fake;
+  for (int i = 0; i < 3; ++i) {
+    forger.append_body(xase::proto::EntryType::kStop, Subject{}, xase::proto::as_bytes("forged"),
+                       fake);
+  }
+  test::RecordMaker maker;
+  maker.input = std::string(reinterpret_cast<const char*>(fake.data()), fake.size());
+  Subject subject;
+  subject.ring_id = rig.ring;
+  subject.ring_sequence = 4;
+  // Whatever the alignment of the record's parts, one of these lies where a frame may start.
+  for (std::size_t shift = 0; shift < 8; ++shift) {
+    maker.input.insert(0, " ");
+    ASSERT_NE(rig.ledger->append_record(subject, maker.encode()), 0U);
+  }
+  rig.add_durably(5, 8);
+  const std::string path = rig.segments().back();
+  for (const auto& frame : rig.frames(path)) {
+    const bool is_filled = frame.sequence >= 5 && frame.sequence <= 12 && !frame.is_mark;
+    if (is_filled) rig.fs.damage(path, frame.offset + 50);
+  }
+  JournalReader reader(rig.fs, LedgerRig::kJournal);
+  ASSERT_TRUE(reader.seek(1).ok());
+  std::vector<std::uint64_t> wanted = numbers(1, 4);
+  wanted.push_back(0);
+  for (const std::uint64_t n : numbers(13, 16)) wanted.push_back(n);
+  EXPECT_EQ(read_on(reader, rig.journaled()), wanted);
+  EXPECT_EQ(reader.damage().first, 5U);
+  EXPECT_EQ(reader.damage().last, 12U);
+}
+
 TEST_F(JournalReaderTest, ReadsNothingBeyondWhatItIsTold) {
   rig_.add_durably(1, 10);
   JournalReader reader(rig_.fs, LedgerRig::kJournal);
