@@ -365,10 +365,30 @@ Result<std::unique_ptr<File>> FakeFileSystem::open(const std::string& path, Open
   return std::unique_ptr<File>(std::make_unique<FakeFile>(*this, node, path));
 }
 
+void FakeFileSystem::rename_directory(const std::string& from, const std::string& to) {
+  std::map<std::string, Directory> moved;
+  for (auto at = directories_.lower_bound(from); at != directories_.end();) {
+    const bool is_below = at->first == from || at->first.starts_with(from + "/");
+    if (!is_below) {
+      ++at;
+      continue;
+    }
+    const std::string path = to + at->first.substr(from.size());
+    for (auto& [name, node] : at->second.now) node->path = path + "/" + name;
+    moved.emplace(path, std::move(at->second));
+    at = directories_.erase(at);
+  }
+  directories_.merge(moved);
+}
+
 Status FakeFileSystem::rename(const std::string& from, const std::string& to) {
   const std::scoped_lock lock(mutex_);
   if (const Verdict verdict = judge(FsCall::kRename, from); verdict.error != 0) {
     return os_status("rename " + from + " to " + to, verdict.error);
+  }
+  if (directories_.contains(from)) {
+    rename_directory(from, to);
+    return {};
   }
   const std::shared_ptr<Node> node = find(from);
   std::string from_name;

@@ -116,6 +116,8 @@ class FakeFileSystem final : public FileSystem {
   };
 
   Verdict judge(FsCall call, const std::string& path);
+  // With all that is in it; durable at once, as are directories that are made.
+  void rename_directory(const std::string& from, const std::string& to);
   Directory* directory_of(const std::string& path, std::string& name);
   const Directory* directory_of(const std::string& path, std::string& name) const;
   std::shared_ptr<Node> find(const std::string& path) const;

@@ -30,8 +30,10 @@ std::string uuid_of(const Hash& log_id) {
 // The name under which the ledger was signed before; empty: never, or it was another ledger.
 Result<std::string> known_name(FileSystem& fs, const std::string& path, const Hash& log_id) {
   const auto bytes = read_file(fs, path, kVerifierKeyBytesMax);
-  if (bytes.status().code() == Code::kNotFound) return std::string();
-  if (!bytes.ok()) return bytes.status();
+  if (!bytes.ok()) {
+    if (bytes.status().code() == Code::kNotFound) return std::string();
+    return bytes.status();
+  }
   std::string_view text = as_text(*bytes);
   while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
   Sha256 sha;
@@ -62,7 +64,7 @@ Result<std::unique_ptr<Ed25519Key>> open_ledger_key(FileSystem& fs, const std::s
   const bool is_known = !name->empty();
   if (!is_known) *name = checkpoint_origin(configured_origin, log_id);
   auto key = Ed25519Key::load(private_path, *name);
-  if (key.status().code() == Code::kNotFound) {
+  if (!key.ok() && key.status().code() == Code::kNotFound) {
     if (is_known) {
       return Status(Code::kNotFound,
                     private_path + ", the key that " + public_path +

@@ -1,0 +1,101 @@
+#include "daemon/ledger/tree/ledger_key.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "daemon/platform/sha256.hpp"
+#include "proto/verifier_key.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace xased {
+namespace {
+
+using test::TempDir;
+using xase::proto::Hash;
+
+Hash log_id(unsigned char first) {
+  Hash id{};
+  id.fill(std::byte{0xff});
+  id[0] = std::byte{first};
+  return id;
+}
+
+class LedgerKeyTest : public testing::Test {
+ protected:
+  Result<std::unique_ptr<Ed25519Key>> open(const std::string& origin = "host/name",
+                                           unsigned char log = 0x11) {
+    return open_ledger_key(system_file_system(), directory_ / "keys", origin, log_id(log));
+  }
+  std::string public_text() {
+    const auto bytes = read_file(system_file_system(), directory_ / "keys/log.vkey", 4096);
+    return std::string(xase::proto::as_text(*bytes));
+  }
+
+  TempDir directory_;
+};
+
+TEST_F(LedgerKeyTest, IsMadeAtTheFirstStartAndStays) {
+  const auto first = open();
+  ASSERT_TRUE(first.ok()) << first.status().message();
+  const auto again = open();
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_EQ((*again)->verifier_key(), (*first)->verifier_key());
+  struct stat info {};
+  ASSERT_EQ(::stat((directory_ / "keys/log.key").c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777U, 0600U);
+}
+
+TEST_F(LedgerKeyTest, IsNamedAfterTheLedgerWithAUuid) {
+  const auto key = open();
+  ASSERT_TRUE(key.ok());
+  EXPECT_EQ((*key)->verifier_key().name, "host/name/11ffffff-ffff-8fff-bfff-ffffffffffff");
+  Sha256 sha;
+  EXPECT_EQ(public_text(), xase::proto::format_verifier_key(sha, (*key)->verifier_key()) + "\n");
+}
+
+TEST_F(LedgerKeyTest, KeepsItsNameWhereTheConfigurationChanges) {
+  const auto first = open("host/name");
+  const auto renamed = open("other/name");
+  ASSERT_TRUE(first.ok() && renamed.ok());
+  EXPECT_EQ((*renamed)->verifier_key(), (*first)->verifier_key());
+}
+
+TEST_F(LedgerKeyTest, TakesANewNameForAnotherLedger) {
+  const auto first = open("host/name", 0x11);
+  const auto other = open("host/name", 0x22);
+  ASSERT_TRUE(first.ok() && other.ok());
+  EXPECT_NE((*other)->verifier_key().name, (*first)->verifier_key().name);
+  EXPECT_NE(public_text().find((*other)->verifier_key().name), std::string::npos);
+}
+
+TEST_F(LedgerKeyTest, IsNotReplacedInSilenceWhereItIsGone) {
+  ASSERT_TRUE(open().ok());
+  std::filesystem::remove(directory_ / "keys/log.key");
+  const auto gone = open();
+  ASSERT_FALSE(gone.ok());
+  ASSERT_EQ(gone.status().code(), Code::kNotFound);
+  EXPECT_NE(gone.status().message().find("log.vkey"), std::string::npos);
+  std::filesystem::remove(directory_ / "keys/log.vkey");
+  EXPECT_TRUE(open().ok());
+}
+
+TEST_F(LedgerKeyTest, ThatOthersMayReadIsRefused) {
+  ASSERT_TRUE(open().ok());
+  ASSERT_EQ(::chmod((directory_ / "keys/log.key").c_str(), 0640), 0);
+  const auto open_to_others = open();
+  ASSERT_FALSE(open_to_others.ok());
+  ASSERT_EQ(open_to_others.status().code(), Code::kDenied);
+  EXPECT_NE(open_to_others.status().message().find("chmod 600"), std::string::npos);
+}
+
+TEST_F(LedgerKeyTest, TellsOfAFileThatIsNoVerifierKey) {
+  ASSERT_TRUE(open().ok());
+  directory_.write("keys/log.vkey", "hello\n");
+  const auto bad = open();
+  ASSERT_FALSE(bad.ok());
+  ASSERT_EQ(bad.status().code(), Code::kInvalid);
+  EXPECT_NE(bad.status().message().find("log.vkey"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace xased

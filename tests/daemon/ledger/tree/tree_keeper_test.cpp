@@ -1,0 +1,326 @@
+// The tree behind a real journal on a fake disk.
+#include "daemon/ledger/tree/tree_keeper.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "daemon/ledger/tree/check_tiles.hpp"
+#include "daemon/ledger/tree/checkpoint.hpp"
+#include "daemon/ledger/tree/signing_key.hpp"
+#include "proto/run_dir.hpp"
+#include "tests/support/ledger_rig.hpp"
+
+namespace xased {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+using test::FsCall;
+using test::LedgerRig;
+using xase::proto::Checkpoint;
+using xase::proto::Hash;
+
+constexpr const char* kTree = "state/tree";
+
+class TreeKeeperTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto key = Ed25519Key::generate("host/test/1");
+    ASSERT_TRUE(key.ok());
+    key_ = std::move(*key);
+    rig_.must_start();
+    must_open();
+  }
+
+  Result<TreeKeeper::Opened> open() {
+    keeper_.reset();
+    TreeOptions options;
+    options.state_dir = LedgerRig::kState;
+    auto opened = TreeKeeper::open(rig_.fs, rig_.clock, *rig_.positions, *key_, options);
+    if (opened.ok()) keeper_ = std::move(opened->keeper);
+    return opened;
+  }
+  // What did not fit the journal.
+  std::string must_open() {
+    const auto opened = open();
+    EXPECT_TRUE(opened.ok()) << opened.status().message();
+    return opened.ok() ? opened->disagreement : "not opened";
+  }
+  // Steps until it has nothing to do for a second.
+  void run() {
+    for (int i = 0; i < 10'000; ++i) {
+      const nanoseconds wait = keeper_->step();
+      if (wait >= seconds(1)) return;
+      rig_.clock.advance(wait + milliseconds(1));
+    }
+    FAIL() << "the tree does not come to rest";
+  }
+  // Another process on the same disk.
+  void restart() {
+    keeper_.reset();
+    rig_.kill_and_start();
+    rig_.run_sync();
+  }
+  void power_loss() {
+    keeper_.reset();
+    rig_.crash();
+    rig_.must_start();
+    rig_.run_sync();
+  }
+
+  Checkpoint head() {
+    const std::array<xase::proto::VerifierKey, 1> keys{key_->verifier_key()};
+    const auto read = read_checkpoint(rig_.fs, kTree, keys);
+    EXPECT_TRUE(read.ok()) << read.status().message();
+    return read.ok() ? read->checkpoint : Checkpoint{};
+  }
+  // The root over the journal's first `size` leaves.
+  Hash root_of_journal(std::uint64_t size) {
+    xase::proto::TreeFrontier frontier;
+    Sha256 sha;
+    for (const test::KeptEntry& entry : rig_.read(size).entries) {
+      frontier.append(sha, xase::proto::leaf_hash(sha, entry.leaf_bytes));
+    }
+    return frontier.root(sha);
+  }
+  // The head covers everything durable, with the root of its leaves, and every tile is there.
+  void expect_covered() {
+    const Checkpoint now = head();
+    EXPECT_EQ(now.size, rig_.durable());
+    EXPECT_EQ(now.root, root_of_journal(now.size));
+    const auto found = check_tiles(rig_.fs, kTree, now.size, now.root);
+    ASSERT_TRUE(found.ok());
+    EXPECT_TRUE(found->sound());
+  }
+
+  LedgerRig rig_{1 << 20};
+  std::unique_ptr<Ed25519Key> key_;
+  std::unique_ptr<TreeKeeper> keeper_;
+};
+
+TEST_F(TreeKeeperTest, SignsAHeadOverAllThatIsDurable) {
+  rig_.add_durably(1, 700);
+  run();
+  expect_covered();
+  EXPECT_EQ(keeper_->counters().checkpoint_size.load(), rig_.durable());
+  EXPECT_EQ(keeper_->counters().checkpoint_wall_ns.load(), rig_.clock.wall_ns());
+}
+
+TEST_F(TreeKeeperTest, LeavesOutWhatIsNotDurable) {
+  rig_.add_durably(1, 10);
+  ASSERT_NE(rig_.add(11), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  run();
+  EXPECT_EQ(head().size, rig_.durable());
+  EXPECT_LT(head().size, rig_.journaled());
+}
+
+TEST_F(TreeKeeperTest, SignsAtMostOnceAnInterval) {
+  std::uint64_t heads = 0;
+  std::uint64_t seen = 0;
+  run();
+  const std::int64_t start = rig_.clock.boot_ns();
+  for (std::uint64_t n = 1; n <= 200; ++n) {
+    rig_.add_durably(n, n);
+    (void)keeper_->step();
+    if (keeper_->counters().checkpoint_size.load() != seen) ++heads;
+    seen = keeper_->counters().checkpoint_size.load();
+    rig_.clock.advance(milliseconds(20));
+  }
+  const auto elapsed = nanoseconds(rig_.clock.boot_ns() - start);
+  EXPECT_GE(heads, 2U);
+  EXPECT_LE(heads, static_cast<std::uint64_t>(elapsed / seconds(1)) + 1);
+  run();
+  expect_covered();
+}
+
+TEST_F(TreeKeeperTest, DoesNothingWhereNothingIsNew) {
+  rig_.add_durably(1, 5);
+  run();
+  const std::uint64_t changes = rig_.fs.changes();
+  for (int i = 0; i < 10; ++i) {
+    rig_.clock.advance(seconds(2));
+    EXPECT_GE(keeper_->step(), milliseconds(500));
+  }
+  EXPECT_EQ(rig_.fs.changes(), changes);
+}
+
+TEST_F(TreeKeeperTest, CoversTheLastEntryOfACleanStop) {
+  rig_.add_durably(1, 5);
+  run();
+  rig_.add_durably(6, 6);
+  ASSERT_TRUE(keeper_->finish().ok());
+  expect_covered();
+}
+
+TEST_F(TreeKeeperTest, GoesOnAfterARestart) {
+  rig_.add_durably(1, 300);
+  run();
+  const Checkpoint before = head();
+  restart();
+  EXPECT_EQ(must_open(), "");
+  EXPECT_EQ(keeper_->counters().checkpoint_size.load(), before.size);
+  rig_.add_durably(301, 600);
+  run();
+  expect_covered();
+}
+
+TEST_F(TreeKeeperTest, MakesDamagedFilesAgainFromTheJournal) {
+  rig_.add_durably(1, 300);
+  run();
+  for (const std::uint64_t at : {0U, 1U, 2U, 3U}) {
+    SCOPED_TRACE(at);
+    rig_.add_durably(1, 3);
+    run();
+    const std::uint64_t size = head().size;
+    ASSERT_LT(size, 512U);
+    const std::string part = "001.p/" + std::to_string(size - 256);
+    const std::array<std::string, 4> files{"0/000", "entries/000", "0/" + part, "entries/" + part};
+    keeper_.reset();
+    rig_.fs.damage("state/tree/tile/" + files.at(at), 40);
+    restart();
+    EXPECT_EQ(must_open(), "");
+    rig_.add_durably(301, 301);
+    run();
+    EXPECT_EQ(keeper_->counters().disagreements.load(), 0U);
+    const Checkpoint now = head();
+    EXPECT_EQ(now.root, root_of_journal(now.size));
+  }
+}
+
+TEST_F(TreeKeeperTest, MakesTheTreeAgainWhereItIsMissing) {
+  rig_.add_durably(1, 300);
+  run();
+  restart();
+  ASSERT_TRUE(rig_.fs.rename(kTree, "state/elsewhere").ok());
+  EXPECT_EQ(must_open(), "");
+  run();
+  expect_covered();
+}
+
+TEST_F(TreeKeeperTest, SetsAHeadAsideThatGoesBeyondTheJournal) {
+  // A snapshot of the journal is put back, as after restoring a disk.
+  rig_.add_durably(1, 50);
+  run();
+  keeper_.reset();
+  rig_.stop();
+  const std::string segment = rig_.segments().back();
+  const auto snapshot = rig_.fs.bytes(segment);
+  rig_.must_start();
+  EXPECT_EQ(must_open(), "");
+  rig_.add_durably(51, 80);
+  run();
+  const Checkpoint signed_before = head();
+  keeper_.reset();
+  rig_.stop();
+  rig_.fs.put(segment, snapshot);
+  rig_.must_start();
+  rig_.run_sync();
+  ASSERT_LT(rig_.durable(), signed_before.size);
+  const std::string disagreement = must_open();
+  EXPECT_NE(disagreement.find(std::to_string(signed_before.size)), std::string::npos)
+      << disagreement;
+  EXPECT_EQ(keeper_->counters().disagreements.load(), 1U);
+  const std::string kept = "state/quarantine/tree-" + std::to_string(signed_before.size) + "-" +
+                           xase::proto::to_hex(signed_before.root).substr(0, 16);
+  const std::array<xase::proto::VerifierKey, 1> keys{key_->verifier_key()};
+  EXPECT_EQ(read_checkpoint(rig_.fs, kept, keys)->checkpoint, signed_before);
+  run();
+  expect_covered();
+}
+
+TEST_F(TreeKeeperTest, SetsAHeadAsideThatWasSignedOverOtherEntries) {
+  rig_.add_durably(1, 50);
+  run();
+  keeper_.reset();
+  rig_.stop();
+  const std::string segment = rig_.segments().back();
+  const auto snapshot = rig_.fs.bytes(segment);
+  rig_.must_start();
+  EXPECT_EQ(must_open(), "");
+  rig_.add_durably(51, 60);
+  run();
+  // Another history from the snapshot on, longer than the one that was signed.
+  keeper_.reset();
+  rig_.stop();
+  rig_.fs.put(segment, snapshot);
+  rig_.must_start();
+  rig_.add_durably(151, 190);
+  const std::string disagreement = must_open();
+  EXPECT_NE(disagreement.find("is another than the one"), std::string::npos) << disagreement;
+  run();
+  expect_covered();
+}
+
+TEST_F(TreeKeeperTest, RefusesAHeadOfAnotherKey) {
+  rig_.add_durably(1, 5);
+  run();
+  auto other = Ed25519Key::generate("host/test/1");
+  ASSERT_TRUE(other.ok());
+  key_ = std::move(*other);
+  EXPECT_FALSE(open().ok());
+}
+
+TEST_F(TreeKeeperTest, StandsStillWhereEntriesWereLostBeforeTheyWereInIt) {
+  rig_.add_durably(1, 20);
+  const std::string segment = rig_.segments().back();
+  for (const auto& frame : rig_.frames(segment)) {
+    if (frame.sequence == 10 && !frame.is_mark) rig_.fs.damage(segment, frame.offset + 60);
+  }
+  run();
+  EXPECT_TRUE(keeper_->counters().is_stalled.load());
+  EXPECT_EQ(keeper_->counters().size.load(), 9U);
+  ASSERT_TRUE(keeper_->finish().ok());
+  EXPECT_EQ(head().size, 9U) << "what is in it is signed";
+}
+
+TEST_F(TreeKeeperTest, TriesAgainAfterEachCallThatFails) {
+  constexpr std::array<FsCall, 7> kCalls{
+      FsCall::kOpen,   FsCall::kRead,          FsCall::kWrite,        FsCall::kSync,
+      FsCall::kRename, FsCall::kSyncDirectory, FsCall::kMakeDirectory};
+  std::uint64_t n = 0;
+  for (const FsCall call : kCalls) {
+    for (std::uint64_t nth = 1; nth <= 12; ++nth) {
+      SCOPED_TRACE(std::to_string(static_cast<int>(call)) + " " + std::to_string(nth));
+      rig_.add_durably(n + 1, n + 30);
+      n += 30;
+      rig_.fs.fail(call, EIO, nth, false, call == FsCall::kRead ? "" : "tree");
+      for (int i = 0; i < 20; ++i) {
+        (void)keeper_->step();
+        rig_.clock.advance(seconds(2));
+      }
+      rig_.fs.heal();
+      run();
+      ASSERT_EQ(head().size, rig_.durable());
+    }
+  }
+  expect_covered();
+}
+
+TEST_F(TreeKeeperTest, SurvivesDeathAndPowerLossAtEveryCall) {
+  for (const bool is_power : {false, true}) {
+    for (std::uint64_t nth = 1; nth <= 60; ++nth) {
+      SCOPED_TRACE((is_power ? "power " : "death ") + std::to_string(nth));
+      rig_.add_durably(nth * 1000, nth * 1000 + 130);
+      rig_.fs.die_at(nth);
+      for (int i = 0; i < 20; ++i) {
+        (void)keeper_->step();
+        rig_.clock.advance(seconds(2));
+      }
+      if (is_power) {
+        power_loss();
+      } else {
+        restart();
+      }
+      ASSERT_EQ(must_open(), "");
+      run();
+      expect_covered();
+      if (HasFailure()) return;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace xased
