@@ -100,7 +100,7 @@ class Stop(E2eTest):
         daemon.start()
         types = [e["type"] for e in daemon.entries()]
         self.assertEqual(types[0], "START")
-        self.assertEqual(types[-2:], ["STOP", "START"])
+        self.assertEqual(types[-3:], ["STOP", "START", "KEY"])
         self.assertNotIn("RECOVERED", types)
         self.assertGreater(before, 0)
         stats = daemon.stats()
