@@ -92,6 +92,12 @@ Snapshot Daemon::snapshot() const {
   out.ready = out.not_ready_reason.empty();
   add_ledger(intake.ledger.read(), out);
   out.refused_total = intake.refused.load(std::memory_order_relaxed);
+  const TreeCounters& tree = tree_->counters();
+  out.checkpoint_size = tree.checkpoint_size.load(std::memory_order_relaxed);
+  out.checkpoint_wall_ns = tree.checkpoint_wall_ns.load(std::memory_order_relaxed);
+  out.tree_size = tree.size.load(std::memory_order_relaxed);
+  out.tree_stalled = tree.is_stalled.load(std::memory_order_relaxed);
+  out.head_disagreed = tree.disagreements.load(std::memory_order_relaxed) != 0;
   out.durable_sequence = positions_.durable.load(std::memory_order_acquire);
   out.settled_through = delivery_->counters().settled_through.load(std::memory_order_acquire);
   out.rings_condemned = intake.rings_condemned.load(std::memory_order_relaxed);

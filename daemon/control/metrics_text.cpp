@@ -95,6 +95,12 @@ void add_records(Exposition& out, const Snapshot& s) {
 
 void add_ledger(Exposition& out, const Snapshot& s) {
   out.gauge("xased_last_sequence", s.last_sequence, "Sequence of the ledger's last entry.");
+  out.gauge("xased_checkpoint_size", s.checkpoint_size,
+            "Entries of the ledger that the signed head covers.");
+  out.flag("xased_tree_stalled", s.tree_stalled,
+           "1 where entries were lost before they were in the tree: no further checkpoint comes.");
+  out.flag("xased_head_disagreed", s.head_disagreed,
+           "1 where the head found at the start was not one of this journal.");
   out.gauge("xased_journal_bytes", s.journal_bytes, "Bytes that the journal takes on disk.");
   out.gauge("xased_journal_bytes_max", s.journal_bytes_max, "Bytes that the journal may take.");
   out.gauge("xased_segments", s.segments, "Segments of the journal.");

@@ -65,6 +65,15 @@ struct Snapshot {
   // Reaches last_sequence when nothing is undelivered, also where the last entries are no records.
   std::uint64_t settled_through = 0;
   std::string head;  // hex: leaf hash of the last entry
+  // The signed head: how many entries it covers (0: there is none yet), and when it was signed (0:
+  // not since the start).
+  std::uint64_t checkpoint_size = 0;
+  std::int64_t checkpoint_wall_ns = 0;
+  std::uint64_t tree_size = 0;  // entries in the tree
+  // Entries were lost before they were in the tree: there will be no further checkpoint.
+  bool tree_stalled = false;
+  // The head found at the start was not one of this journal.
+  bool head_disagreed = false;
   std::uint64_t journal_bytes = 0;
   std::uint64_t journal_bytes_max = 0;
   std::uint64_t segments = 0;

@@ -64,6 +64,11 @@ void add_ledger(Json& json, const Snapshot& s) {
   json["durable_sequence"] = s.durable_sequence;
   json["settled_through"] = s.settled_through;
   json["head"] = s.head;
+  json["checkpoint_size"] = s.checkpoint_size;
+  json["checkpoint_wall_ns"] = s.checkpoint_wall_ns;
+  json["tree_size"] = s.tree_size;
+  json["tree_stalled"] = s.tree_stalled;
+  json["head_disagreed"] = s.head_disagreed;
   json["journal_bytes"] = s.journal_bytes;
   json["journal_bytes_max"] = s.journal_bytes_max;
   json["segments"] = s.segments;

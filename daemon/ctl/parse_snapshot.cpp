@@ -87,6 +87,11 @@ void read_ledger(Members& in, Snapshot& s) {
   in.read("durable_sequence", s.durable_sequence);
   in.read("settled_through", s.settled_through);
   in.read("head", s.head);
+  in.read("checkpoint_size", s.checkpoint_size);
+  in.read("checkpoint_wall_ns", s.checkpoint_wall_ns);
+  in.read("tree_size", s.tree_size);
+  in.read("tree_stalled", s.tree_stalled);
+  in.read("head_disagreed", s.head_disagreed);
   in.read("journal_bytes", s.journal_bytes);
   in.read("journal_bytes_max", s.journal_bytes_max);
   in.read("segments", s.segments);

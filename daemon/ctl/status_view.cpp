@@ -176,6 +176,7 @@ class View {
       text += dot() + "sync " + short_seconds(s_.sync_seconds / static_cast<double>(s_.syncs));
     }
     labelled("ledger", text);
+    signed_head();
     const double share = fraction(s_.journal_bytes, s_.journal_bytes_max);
     text = plural(s_.segments, "segment", "segments") + dot() + short_bytes(s_.journal_bytes);
     if (s_.journal_bytes_max != 0) {
@@ -186,6 +187,25 @@ class View {
     labelled("", text);
     if (s_.disk_full) {
       labelled("", ink(Ink::kRed, "the disk is full: apps are refused until there is room"));
+    }
+  }
+
+  void signed_head() {
+    if (s_.checkpoint_size != 0) {
+      std::string text = "signed up to entry " + with_commas(s_.checkpoint_size);
+      const std::uint64_t behind =
+          s_.last_sequence > s_.checkpoint_size ? s_.last_sequence - s_.checkpoint_size : 0;
+      if (behind != 0) text += dot() + with_commas(behind) + " not yet";
+      labelled("", text);
+    }
+    if (s_.tree_stalled) {
+      labelled("", ink(Ink::kRed,
+                       "no further checkpoints: entries were lost before they were in "
+                       "the tree"));
+    }
+    if (s_.head_disagreed) {
+      labelled("", ink(Ink::kRed, "this is not the ledger that was signed; its head is in " +
+                                      printable(s_.state_dir) + "/quarantine"));
     }
   }
 

@@ -58,6 +58,7 @@ class FakeDaemon {
     snapshot_.refused_total = 7;
     snapshot_.last_sequence = 2500;
     snapshot_.durable_sequence = 2499;
+    snapshot_.checkpoint_size = 2400;
     snapshot_.head = std::string(64, 'a');
     snapshot_.base_url = "https://api.example/v1";
     snapshot_.segments = 3;

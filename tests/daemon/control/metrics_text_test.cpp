@@ -81,6 +81,9 @@ TEST(MetricsText, CarriesTheNamesThatDashboardsAndAlertsUse) {
                            "xased_sync_seconds",
                            "xased_last_sequence",
                            "xased_disk_full",
+                           "xased_checkpoint_size",
+                           "xased_tree_stalled",
+                           "xased_head_disagreed",
                            "xased_ready",
                            "xased_log_alarms_total",
                            "xased_build_info"}) {
