@@ -35,7 +35,7 @@ def build_checker(folder):
         GOCACHE=str(BUILD / "go-cache"))
     done = run("go", "build", "-o", program, HERE / "check_tree.go", env=environment)
     if done.returncode != 0:
-        sys.exit(f"go build failed (deploy/install-deps brings what it needs):\n{done.stderr}")
+        sys.exit(f"go build failed (deploy/install-deps --tests brings what it needs):\n{done.stderr}")
     return program
 
 
