@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/ledger/segment_names.hpp"
+#include "daemon/ledger/verify_heads.hpp"
 #include "daemon/ledger/verify_walk.hpp"
 
 namespace xased {
@@ -18,8 +19,9 @@ std::string count_of(std::uint64_t count, std::string_view one, std::string_view
 // Draws the verdicts from what was met.
 class Judge {
  public:
-  Judge(LedgerWalk::Facts facts, const VerifyFindings& findings)
-      : facts_(std::move(facts)), findings_(findings) {}
+  Judge(LedgerWalk::Facts facts, const VerifyFindings& findings, const VerifyHeads& heads,
+        const VerifyOptions& options)
+      : facts_(std::move(facts)), findings_(findings), heads_(heads), options_(options) {}
 
   VerifyReport judge();
 
@@ -27,7 +29,8 @@ class Judge {
   VerifyPropertyReport judge_one(VerifyProperty property) const;
   void judge_sound(VerifyPropertyReport& report) const;
   void judge_content(VerifyPropertyReport& report) const;
-  void judge_ends(VerifyPropertyReport& report) const;
+  void judge_beginning(VerifyPropertyReport& report) const;
+  bool is_required(VerifyProperty property) const;
   bool starts_at_one() const {
     return facts_.report.first_sequence == 1 ||
            findings_.first_bad(VerifyProperty::kComplete) == 1 ||
@@ -37,6 +40,8 @@ class Judge {
 
   LedgerWalk::Facts facts_;
   const VerifyFindings& findings_;
+  const VerifyHeads& heads_;
+  const VerifyOptions& options_;
 };
 
 void establish(VerifyPropertyReport& report, bool is_proven, std::string text) {
@@ -56,25 +61,42 @@ VerifyReport Judge::judge() {
   return std::move(report);
 }
 
+bool Judge::is_required(VerifyProperty property) const {
+  switch (property) {
+    // Retention removes what these two follow from.
+    case VerifyProperty::kLogId:
+    case VerifyProperty::kTotals:
+      return starts_at_one() || counts().entries == 0;
+    case VerifyProperty::kCheckpoint:
+    case VerifyProperty::kSigner:
+      return !options_.keys.empty();
+    case VerifyProperty::kExtends:
+      return !options_.earlier.empty();
+    default:
+      return property < VerifyProperty::kTotals;
+  }
+}
+
 VerifyPropertyReport Judge::judge_one(VerifyProperty property) const {
   VerifyPropertyReport report;
   report.property = property;
-  report.required = property <= VerifyProperty::kTotals;
-  // Retention removes what these two follow from.
-  if (property == VerifyProperty::kLogId || property == VerifyProperty::kTotals) {
-    report.required = starts_at_one() || counts().entries == 0;
-  }
+  report.required = is_required(property);
   report.findings = findings_.count(property);
   if (findings_.refuted(property)) {
     report.verdict = VerifyVerdict::kRefuted;
     report.first_bad_sequence = findings_.first_bad(property);
-    report.text =
-        "at entry " + number(report.first_bad_sequence) + ": " + findings_.first_text(property);
+    report.text = findings_.first_text(property);
+    // Others are about files beside the journal.
+    if (property <= VerifyProperty::kBeginning) {
+      report.text = "at entry " + number(report.first_bad_sequence) + ": " + report.text;
+    }
     if (report.findings > 1) {
       report.text += " (and " + count_of(report.findings - 1, "place", "places") + " more)";
     }
-  } else if (property >= VerifyProperty::kBeginning) {
-    judge_ends(report);
+  } else if (property > VerifyProperty::kBeginning) {
+    heads_.judge(report);
+  } else if (property == VerifyProperty::kBeginning) {
+    judge_beginning(report);
   } else if (counts().entries == 0) {
     report.text = "there is no entry to tell it from";
   } else if (property >= VerifyProperty::kLogId) {
@@ -171,28 +193,13 @@ void Judge::judge_content(VerifyPropertyReport& report) const {
   }
 }
 
-void Judge::judge_ends(VerifyPropertyReport& report) const {
+void Judge::judge_beginning(VerifyPropertyReport& report) const {
   const std::uint64_t first = facts_.report.first_sequence;
-  const std::string last = number(facts_.report.last_sequence);
-  switch (report.property) {
-    case VerifyProperty::kBeginning:
-      establish(report, first == 1,
-                first == 1   ? "the ledger is here from its first entry on"
-                : first == 0 ? "there is no entry to tell it from"
-                             : "entries 1 to " + number(first - 1) +
-                                   " are not here: removed by retention, or by someone else");
-      break;
-    case VerifyProperty::kEnd:
-      establish(report, false,
-                first == 0 ? "there is no entry to tell it from"
-                           : "nothing here shows that no entry came after " + last +
-                                 ", nor that this ledger was not made anew from some entry on: "
-                                 "that takes a checkpoint or a receipt from outside");
-      break;
-    default:
-      establish(report, false, "nothing here is signed");
-      break;
-  }
+  establish(report, first == 1,
+            first == 1   ? "the ledger is here from its first entry on"
+            : first == 0 ? "there is no entry to tell it from"
+                         : "entries 1 to " + number(first - 1) +
+                               " are not here: removed by retention, or by someone else");
 }
 
 }  // namespace
@@ -211,8 +218,9 @@ std::string_view verify_verdict_name(VerifyVerdict verdict) {
 
 std::string_view verify_property_name(VerifyProperty property) {
   constexpr std::array<std::string_view, kVerifyProperties> kNames{
-      "segments",  "frames",   "complete", "chain",     "log_id", "commitments",
-      "producers", "receipts", "totals",   "beginning", "end",    "signer"};
+      "segments",    "frames",    "complete", "chain",   "log_id",
+      "commitments", "producers", "receipts", "totals",  "beginning",
+      "checkpoint",  "signer",    "end",      "extends", "tiles"};
   return kNames[static_cast<std::size_t>(property)];
 }
 
@@ -250,7 +258,8 @@ Result<VerifyReport> verify_ledger(FileSystem& fs, const std::string& state_dir,
   }
   LedgerWalk walk(fs, state_dir, options);
   if (Status status = walk.run(); !status.ok()) return status;
-  return Judge(walk.take_facts(), walk.findings()).judge();
+  LedgerWalk::Facts facts = walk.take_facts();
+  return Judge(std::move(facts), walk.findings(), walk.heads(), options).judge();
 }
 
 }  // namespace xased

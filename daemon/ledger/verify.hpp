@@ -2,19 +2,22 @@
 //
 // What is found is told by property, and by no more than the files can show. A chain of hashes
 // shows that nothing between two known ends was changed; it cannot show that its own end was not
-// cut off, nor that the whole was not made anew: those properties are NOT ESTABLISHED until
-// something outside these files, a signed checkpoint or a witness, vouches for an end.
+// cut off, nor that the whole was not made anew. The ledger's signed checkpoint shows both, up to
+// the entries that it covers, to who knows the key from elsewhere; an earlier checkpoint, kept
+// elsewhere, shows that the ledger was not rolled back to before it.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "daemon/platform/file_system.hpp"
 #include "proto/frame.hpp"
+#include "proto/verifier_key.hpp"
 
 namespace xased {
 
@@ -35,10 +38,13 @@ enum class VerifyProperty : std::uint8_t {
   kReceipts,     // each answer belongs to an earlier record, and no record has two receipts
   kTotals,       // what the segments say they add up to is what was counted
   kBeginning,    // the first entry that there is, is the first that there was
-  kEnd,          // the last entry that there is, is the last that there was
-  kSigner,       // whose ledger it is
+  kCheckpoint,   // the ledger is the one that its own signed head was made over
+  kSigner,       // whose ledger it is: a pinned key signed that head
+  kEnd,          // nothing was cut off behind, up to where a pinned key signed
+  kExtends,      // it goes on from each earlier checkpoint that was given
+  kTiles,        // the tree's files, from which proofs are made, are those of that head
 };
-inline constexpr std::size_t kVerifyProperties = 12;
+inline constexpr std::size_t kVerifyProperties = 15;
 
 // Stable, lower case: for --json and for policies.
 std::string_view verify_property_name(VerifyProperty property);
@@ -46,9 +52,10 @@ std::string_view verify_property_name(VerifyProperty property);
 struct VerifyPropertyReport {
   VerifyProperty property = VerifyProperty::kSegments;
   VerifyVerdict verdict = VerifyVerdict::kNotEstablished;
-  // Whether the default policy asks for it: PROVEN, or the ledger does not pass. All up to
-  // kTotals, but for kLogId where retention removed the first entry. kBeginning is not, because
-  // retention is no offence; kEnd and kSigner are not, because nothing signs yet.
+  // Whether it must be PROVEN for the ledger to pass. All up to kTotals, but for kLogId where
+  // retention removed the first entry; kCheckpoint and kSigner where a key is pinned; kExtends
+  // where an earlier checkpoint is given. kBeginning is not, because retention is no offence; kEnd
+  // says no more than the two before it; kTiles is not, because they can be made again.
   bool required = false;
   // Lowest sequence at which it was refuted; 0 where it was not. What lies outside of entries is
   // named by the sequence that comes next.
@@ -74,6 +81,18 @@ struct VerifyGap {
   std::uint64_t count = 0;
   std::uint64_t after_sequence = 0;
   std::uint64_t before_sequence = 0;  // 0: not known
+  std::string text;
+};
+
+// A signed head: the ledger's own, or one that was given.
+struct VerifyCheckpoint {
+  std::string name;    // of the file
+  std::string origin;  // empty, as are the next two, where the note is malformed
+  std::uint64_t size = 0;
+  std::string root;                    // hex
+  std::vector<std::string> signed_by;  // verifier keys, of those that are known here
+  bool signed_by_pinned = false;
+  VerifyVerdict verdict = VerifyVerdict::kNotEstablished;
   std::string text;
 };
 
@@ -104,6 +123,9 @@ struct VerifyReport {
   std::uint64_t findings_total = 0;
   std::vector<VerifyGap> gaps;  // at most gaps_max; counts.gaps is how many there are
   VerifyCounts counts;
+  std::optional<VerifyCheckpoint> checkpoint;  // STATE_DIR/tree/checkpoint, where there is one
+  std::uint64_t not_covered = 0;               // entries behind it
+  std::vector<VerifyCheckpoint> earlier;       // as VerifyOptions::earlier
   // What the ledger says of the entries before its first segment; zero where it starts at 1.
   xase::proto::LedgerTotals totals_before;
   std::string log_id;                // hex; empty where nothing tells it
@@ -124,12 +146,20 @@ struct VerifyReport {
   }
   // The lowest sequence at which anything was refuted; 0 where nothing was.
   std::uint64_t first_bad_sequence() const;
-  // 0 every property that the default policy asks for is proven, 1 something is refuted, 2 there is
-  // not enough to say, 3 malformed. A Status instead of a report counts as 3 too.
+  // 0 every property that is required is proven, 1 something is refuted, 2 there is not enough to
+  // say, 3 malformed. A Status instead of a report counts as 3 too.
   int exit_code() const;
 };
 
 struct VerifyOptions {
+  // Pinned: known to be the ledger's from elsewhere than the ledger.
+  std::vector<xase::proto::VerifierKey> keys;
+  // Checkpoints that were kept elsewhere.
+  struct Earlier {
+    std::string name;
+    std::string note;
+  };
+  std::vector<Earlier> earlier;
   // Bytes done of bytes to do; called now and then, in the caller's thread.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   std::size_t findings_max = 100;
@@ -140,11 +170,12 @@ struct VerifyOptions {
 
 // Verifies the ledger in `state_dir`, reading only, in one pass. A daemon may be writing to it:
 // then the ledger is verified up to the last whole entry, and one that is being written refutes
-// nothing. Goes on behind damage.
+// nothing. Goes on behind damage. The tree's files are read once more than the journal.
 //
 // Memory: a few megabytes, 3 bits an entry and about 90 bytes for each record that is not yet
 // delivered; of each ring about 150 bytes.
-// Errors: what the file system says, kNotFound where there is no journal in `state_dir`.
+// Errors: what the file system says, kNotFound where there is no journal in `state_dir`, kInvalid
+// where an earlier checkpoint is malformed.
 Result<VerifyReport> verify_ledger(FileSystem& fs, const std::string& state_dir,
                                    const VerifyOptions& options = {});
 

@@ -68,6 +68,7 @@ void LedgerWalk::meet(const Frame& frame) {
     const bool leaf_fits =
         intact_leaf_ && frame.sequence == last_ + 2 && previous_of(frame) == *intact_leaf_;
     const std::optional<Hash> head = leaf_fits ? intact_leaf_ : std::nullopt;
+    if (leaf_fits) heads_.roots().take(*intact_leaf_);
     lose(frame.sequence - 1,
          leaf_fits ? "its leaf still fits the chain: what lies beside it, or its frame, was changed"
          : after_damage_ ? "damaged"
@@ -84,6 +85,7 @@ void LedgerWalk::take(const Frame& frame) {
   const auto leaf = xase::proto::decode_leaf(frame.leaf);
   const Hash hash = xase::proto::leaf_hash(sha256_, frame.leaf);
   const std::uint64_t sequence = frame.sequence;
+  heads_.roots().take(hash);
   check_link(frame);
   const bool is_sound = check_leaf(frame, leaf);
   if (!repeats_.empty()) compare_with_repeat(sequence, hash);
@@ -260,6 +262,9 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
   if (leaf.type == EntryType::kRejected && !xase::proto::decode_rejected_body(body)) {
     fail("the body of this REJECTED is malformed");
   }
+  if (leaf.type == EntryType::kKey && !heads_.keys().take_entry(body)) {
+    fail("the body of this KEY names no key");
+  }
   return body;
 }
 
@@ -272,6 +277,7 @@ void LedgerWalk::apply(const Leaf& leaf, const Hash& hash, Bytes body, bool eras
   if (erased && totals_need_body) totals_.reset();
   if (totals_) count_entry(leaf.type, body, *totals_);
   if (leaf.type == EntryType::kGap) keep_gap(leaf, body);
+  if (leaf.type == EntryType::kKey && erased) heads_.keys().miss_entry();
   if (leaf.type == EntryType::kStart || leaf.sequence == 1) check_start(leaf, body, erased);
 }
 
@@ -325,6 +331,7 @@ void LedgerWalk::lose(std::uint64_t through, std::string_view why) {
   lost_through_ = through;
   producers_.lose(through);
   receipts_.lose(through);
+  heads_.roots().lose(through);
   head_.reset();
   totals_.reset();
   move_last(through);
@@ -361,6 +368,7 @@ LedgerWalk::Facts LedgerWalk::take_facts() {
   facts_.matched_receipts = receipts_.matched();
   if (log_id_) report.log_id = xase::proto::to_hex(*log_id_);
   if (head_ && counts.entries != 0) report.head = xase::proto::to_hex(*head_);
+  heads_.tell(report);
   report.findings_total = findings_.total();
   report.findings = findings_.take();
   return std::move(facts_);

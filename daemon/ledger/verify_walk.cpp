@@ -102,15 +102,22 @@ LedgerWalk::LedgerWalk(FileSystem& fs, const std::string& state_dir, const Verif
       directory_(state_dir + "/" + std::string(kJournalFolder)),
       options_(options),
       findings_(options.findings_max),
+      heads_(fs, state_dir, options, findings_),
       producers_(findings_),
       receipts_(findings_) {}
 
 Status LedgerWalk::run() {
+  if (Status status = heads_.open(); !status.ok()) return status;
   if (Status status = list(); !status.ok()) return status;
+  bytes_total_ += heads_.bytes_to_read();
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     if (Status status = walk_segment(i); !status.ok()) return status;
   }
   if (broken_link_ != 0) settle_broken_link(true);
+  if (Status status = heads_.settle(log_id_, [this](auto bytes) { report_progress(bytes); });
+      !status.ok()) {
+    return status;
+  }
   if (options_.progress) options_.progress(bytes_total_, bytes_total_);
   return {};
 }
@@ -217,6 +224,7 @@ void LedgerWalk::begin(const xase::proto::SegmentHeaderResult& header) {
     facts_.report.totals_before = header.header.totals;
   }
   producers_.begin_at(first_);
+  heads_.roots().begin_at(first_);
 }
 
 void LedgerWalk::compare_header(const xase::proto::SegmentHeader& header) {

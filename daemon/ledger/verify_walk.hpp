@@ -12,6 +12,7 @@
 #include "daemon/ledger/segment_reader.hpp"
 #include "daemon/ledger/verify.hpp"
 #include "daemon/ledger/verify_findings.hpp"
+#include "daemon/ledger/verify_heads.hpp"
 #include "daemon/ledger/verify_producers.hpp"
 #include "daemon/ledger/verify_receipts.hpp"
 #include "daemon/platform/sha256.hpp"
@@ -41,6 +42,7 @@ class LedgerWalk {
   };
   Facts take_facts();
   const VerifyFindings& findings() const { return findings_; }
+  const VerifyHeads& heads() const { return heads_; }
 
  private:
   using Hash = xase::proto::Hash;
@@ -103,6 +105,7 @@ class LedgerWalk {
   const std::string directory_;
   const VerifyOptions& options_;
   VerifyFindings findings_;
+  VerifyHeads heads_;
   VerifyProducers producers_;
   VerifyReceipts receipts_;
   Facts facts_;

@@ -9,6 +9,8 @@
 namespace xased {
 namespace {
 
+constexpr std::uint64_t kEntriesPerProgress = 4096;
+
 using xase::proto::Bytes;
 using xase::proto::Hash;
 using xase::proto::Tile;
@@ -53,7 +55,8 @@ class Comparison {
 }  // namespace
 
 Result<TilesFound> check_tiles(FileSystem& fs, const std::string& directory, std::uint64_t size,
-                               const Hash& root) {
+                               const Hash& root,
+                               const std::function<void(std::uint64_t entries)>& progress) {
   TilesFound found;
   Comparison comparison(fs, directory, found);
   TileBuilder builder;
@@ -63,6 +66,7 @@ Result<TilesFound> check_tiles(FileSystem& fs, const std::string& directory, std
       [&](Bytes leaf, const Hash& hash) {
         builder.append(leaf, hash,
                        [&](const Tile& tile, Bytes bytes) { comparison.compare(tile, bytes); });
+        if (progress && builder.size() % kEntriesPerProgress == 0) progress(builder.size());
         return comparison.failure();
       },
       stopped);

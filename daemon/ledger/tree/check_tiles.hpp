@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,9 @@ struct TilesFound {
 // Reads every file that a tree with `size` leaves has: computes all hashes again from the bundles
 // and compares every tile. Behind an entry that cannot be read nothing can be said of the tiles any
 // more. At the speed of hashing, in constant memory. An error only where reading fails for a reason
-// that is not the files' content.
+// that is not the files' content. `progress`: entries read, now and then.
 Result<TilesFound> check_tiles(FileSystem& fs, const std::string& directory, std::uint64_t size,
-                               const xase::proto::Hash& root);
+                               const xase::proto::Hash& root,
+                               const std::function<void(std::uint64_t entries)>& progress = {});
 
 }  // namespace xased

@@ -1,0 +1,94 @@
+// The signed heads of a ledger, its own and those from outside, against what a walk over it met.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/ledger/tree/check_tiles.hpp"
+#include "daemon/ledger/verify.hpp"
+#include "daemon/ledger/verify_findings.hpp"
+#include "daemon/ledger/verify_keys.hpp"
+#include "daemon/ledger/verify_roots.hpp"
+#include "proto/checkpoint.hpp"
+
+namespace xased {
+
+// One thread; used for one verification: open(), then the walk feeds roots() and keys(), then
+// settle(), then judge() and tell().
+class VerifyHeads {
+ public:
+  VerifyHeads(FileSystem& fs, const std::string& state_dir, const VerifyOptions& options,
+              VerifyFindings& findings);
+
+  // Before the journal is looked at: then the walk comes at least to what a running daemon had
+  // signed here. kInvalid where an earlier checkpoint is malformed.
+  Status open();
+  VerifyRoots& roots() { return roots_; }
+  VerifyKeys& keys() { return keys_; }
+  // About how much settle() reads; it tells `progress` how much of it it has.
+  std::uint64_t bytes_to_read() const;
+
+  // After the walk, which met a ledger of this name, or of none.
+  Status settle(const std::optional<xase::proto::Hash>& log_id,
+                const std::function<void(std::uint64_t bytes)>& progress);
+  // Verdict and sentence of a property behind kBeginning that has no finding.
+  void judge(VerifyPropertyReport& report) const;
+  void tell(VerifyReport& report);
+
+ private:
+  using Hash = xase::proto::Hash;
+  struct Head {
+    std::string name;
+    xase::proto::NoteFault fault = xase::proto::NoteFault::kNone;  // else the rest says nothing
+    xase::proto::Note note;
+    xase::proto::Checkpoint checkpoint;
+    NoteSigners signers;
+    bool is_pinned = false;  // a pinned key signed it, and no line of one is wrong
+    bool is_refuted = false;
+    std::string doubts;  // why it shows nothing; empty: it does
+    bool shows() const { return !is_refuted && doubts.empty(); }
+  };
+
+  static Head parse(std::string name, std::string_view bytes);
+  void find_signers(Head& head);
+  void refute(VerifyProperty property, Head& head, std::uint64_t sequence, const std::string& text);
+  bool is_of_other_ledger(const Head& head) const;
+  bool has_all_key_entries() const;
+  std::uint64_t place_of_difference(std::uint64_t size) const;
+  std::string difference_text(const Head& head) const;
+  std::string names_of(const std::vector<xase::proto::VerifierKey>& keys);
+
+  Status check_files(const std::function<void(std::uint64_t bytes)>& progress);
+  void settle_own(Head& head);
+  void settle_own_signers(Head& head);
+  void settle_root(VerifyProperty property, Head& head, const std::optional<Hash>& root);
+  Status settle_earlier(Head& head);
+  bool settle_earlier_signers(Head& head);
+  Result<std::optional<Hash>> root_of_earlier(std::uint64_t size);
+
+  void judge_checkpoint(VerifyPropertyReport& report) const;
+  void judge_signer(VerifyPropertyReport& report) const;
+  void judge_end(VerifyPropertyReport& report) const;
+  void judge_extends(VerifyPropertyReport& report) const;
+  void judge_tiles(VerifyPropertyReport& report) const;
+  VerifyCheckpoint told(const Head& head);
+
+  FileSystem& fs_;
+  const std::string state_dir_;
+  const std::string tree_;
+  const VerifyOptions& options_;
+  VerifyFindings& findings_;
+  VerifyKeys keys_;
+  VerifyRoots roots_;
+  std::optional<Head> own_;
+  std::string own_signers_;  // for people
+  std::vector<Head> earlier_;
+  std::string origin_end_;  // how an origin of this ledger ends; empty: not known
+  std::optional<TilesFound> tiles_;
+};
+
+}  // namespace xased

@@ -1,0 +1,73 @@
+// Which keys a verification knows, where it has them from, and what they signed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "daemon/platform/file_system.hpp"
+#include "daemon/platform/sha256.hpp"
+#include "proto/note.hpp"
+#include "proto/verifier_key.hpp"
+
+namespace xased {
+
+// The file in STATE_DIR that says which key signs the ledger.
+std::string verifier_key_path(const std::string& state_dir);
+
+// The one verifier key that `path` holds, on a line of its own. kInvalid where it holds something
+// else.
+Result<xase::proto::VerifierKey> read_verifier_key(FileSystem& fs, const std::string& path);
+
+// Who signed a note, as far as the keys that are known tell.
+struct NoteSigners {
+  std::vector<xase::proto::VerifierKey> good;  // signed it
+  std::vector<xase::proto::VerifierKey> bad;   // a line bears their id, and does not verify
+  bool has(const xase::proto::VerifierKey& key) const;
+};
+
+// One thread. Of the keys that the ledger names, those alone are kept that a note bears the id of.
+class VerifyKeys {
+ public:
+  // `pinned`: from outside, trusted. Outlives this.
+  explicit VerifyKeys(const std::vector<xase::proto::VerifierKey>& pinned) : pinned_(pinned) {}
+
+  // Before the walk: keys with the ids of this note's lines matter.
+  void look_for(const xase::proto::Note& note);
+  // What lies beside the ledger: says who signed, and vouches for nothing.
+  void find_beside(xase::proto::VerifierKey key) { beside_ = std::move(key); }
+  // The body of a KEY entry. False where it is not what a KEY entry holds.
+  bool take_entry(xase::proto::Bytes body);
+  // A KEY entry without its body.
+  void miss_entry() { has_unknown_ = true; }
+
+  bool has_pinned() const { return !pinned_.empty(); }
+  bool is_pinned(const xase::proto::VerifierKey& key) const;
+  // Whether a KEY entry named it.
+  bool is_named(const xase::proto::VerifierKey& key) const;
+  std::uint64_t entries() const { return entries_; }
+  // Whether there may be KEY entries whose key is not known here.
+  bool has_unknown_entries() const { return has_unknown_; }
+
+  NoteSigners signers_of(const xase::proto::Note& note);
+  // For people: name and key id.
+  std::string short_text(const xase::proto::VerifierKey& key);
+  std::string text(const xase::proto::VerifierKey& key);
+
+ private:
+  using VerifierKey = xase::proto::VerifierKey;
+  std::vector<VerifierKey> with_id(const std::string& name, const xase::proto::KeyId& id);
+
+  const std::vector<VerifierKey>& pinned_;
+  std::optional<VerifierKey> beside_;
+  std::vector<std::pair<std::string, xase::proto::KeyId>> wanted_;
+  std::vector<VerifierKey> named_;
+  std::uint64_t entries_ = 0;
+  bool has_unknown_ = false;
+  Sha256 sha_;
+};
+
+}  // namespace xased
