@@ -62,6 +62,13 @@ Result<std::string> resolve_run_dir(const Globals& globals) {
   return run_dir;
 }
 
+Result<std::string> resolve_state_dir(const Globals& globals, const std::string& given) {
+  if (!given.empty()) return given;
+  Result<Config> config = effective_config(globals);
+  if (!config.ok()) return config.status();
+  return std::move(config->state_dir);
+}
+
 std::chrono::milliseconds seconds_option(double seconds) {
   constexpr double kTenYears = 10.0 * 365 * 86400;
   return std::chrono::milliseconds(

@@ -32,6 +32,8 @@ Result<Config> effective_config(const Globals& globals);
 // Where the daemon is. A configuration file that this user may not read matters only when it was
 // named: the daemon's default place is then tried.
 Result<std::string> resolve_run_dir(const Globals& globals);
+// `given`, a command's STATE_DIR, or where that is empty the one of the configuration.
+Result<std::string> resolve_state_dir(const Globals& globals, const std::string& given);
 
 // "30" or "0.5": seconds, not negative, at most 10 years.
 std::chrono::milliseconds seconds_option(double seconds);
@@ -44,6 +46,7 @@ void add_status_command(CLI::App& app, Globals& globals);
 void add_top_command(CLI::App& app, Globals& globals);
 void add_record_command(CLI::App& app, Globals& globals);
 void add_verify_command(CLI::App& app, Globals& globals);
+void add_keys_commands(CLI::App& app, Globals& globals);
 void add_wait_command(CLI::App& app, Globals& globals);
 void add_ready_command(CLI::App& app, Globals& globals);
 void add_tap_command(CLI::App& app, Globals& globals);

@@ -39,13 +39,13 @@ std::string bash_script(const CLI::App& app) {
   case "$previous" in
     --for|--wait) COMPREPLY=($(compgen -W "committed journaled durable delivered" -- "$current")); return ;;
     --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
-    --config) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --config|--key|--checkpoint) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="${COMP_WORDS[i]}"
     case "$word" in
-      --run-dir|--config) ((i++)) ;;
+      --run-dir|--config|--key|--checkpoint) ((i++)) ;;
       -*) ;;
       *) path="${path:+$path }$word" ;;
     esac
@@ -55,7 +55,10 @@ std::string bash_script(const CLI::App& app) {
          R"(    *) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   COMPREPLY=($(compgen -W "$words --run-dir --config --json --help" -- "$current"))
-  if [[ "$path" == record && "$current" != -* ]]; then COMPREPLY+=($(compgen -f -- "$current")); fi
+  case "$path" in
+    record) [[ "$current" == -* ]] || COMPREPLY+=($(compgen -f -- "$current")) ;;
+    verify|"keys show") [[ "$current" == -* ]] || COMPREPLY+=($(compgen -d -- "$current")) ;;
+  esac
 }
 complete -o filenames -F _xasectl xasectl
 )";

@@ -10,6 +10,7 @@
 #include "daemon/ctl/command.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/ledger/verify.hpp"
+#include "daemon/ledger/verify_keys.hpp"
 
 namespace xased::ctl {
 namespace {
@@ -18,6 +19,8 @@ using Json = nlohmann::ordered_json;
 
 struct VerifyCommandOptions {
   std::string state_dir;
+  std::vector<std::string> keys;
+  std::vector<std::string> checkpoints;  // files
   bool quiet = false;
 };
 
@@ -87,6 +90,17 @@ const char* verdict_of(int exit_code) {
   }
 }
 
+Json checkpoint_json(const VerifyCheckpoint& checkpoint) {
+  return {{"name", checkpoint.name},
+          {"origin", checkpoint.origin},
+          {"size", checkpoint.size},
+          {"root", checkpoint.root},
+          {"signed_by", checkpoint.signed_by},
+          {"signed_by_pinned", checkpoint.signed_by_pinned},
+          {"verdict", verify_verdict_name(checkpoint.verdict)},
+          {"text", checkpoint.text}};
+}
+
 Json report_json(const VerifyReport& report) {
   Json json{{"verdict", verdict_of(report.exit_code())},
             {"first_bad_sequence", report.first_bad_sequence()},
@@ -109,6 +123,10 @@ Json report_json(const VerifyReport& report) {
                           {"findings", property.findings},
                           {"text", property.text}});
   }
+  json["checkpoint"] = report.checkpoint ? checkpoint_json(*report.checkpoint) : Json();
+  json["not_covered"] = report.not_covered;
+  Json& earlier = json["earlier_checkpoints"] = Json::array();
+  for (const VerifyCheckpoint& one : report.earlier) earlier.push_back(checkpoint_json(one));
   json["findings_total"] = report.findings_total;
   Json& findings = json["findings"] = Json::array();
   for (const VerifyFinding& finding : report.findings) {
@@ -225,18 +243,35 @@ class Pages {
     }
   }
 
+  std::string what_holds() const {
+    if (report_.property(VerifyProperty::kSigner).verdict != VerifyVerdict::kProven) {
+      return "everything that these files alone can show holds";
+    }
+    return "and a pinned key signed it, up to entry " + std::to_string(report_.checkpoint->size);
+  }
+
+  std::string what_is_missing() const {
+    std::string names;
+    for (const VerifyPropertyReport& property : report_.properties) {
+      if (!property.required || property.verdict == VerifyVerdict::kProven) continue;
+      names += (names.empty() ? "" : ", ") + std::string(verify_property_name(property.property));
+    }
+    return names;
+  }
+
   void verdict() {
     line("");
     switch (report_.exit_code()) {
       case 0:
-        line(ink(Ink::kGreen, "VERIFIED") + "  everything that these files alone can show holds");
+        line(ink(Ink::kGreen, "VERIFIED") + "  " + what_holds());
         break;
       case 1:
         line(ink(Ink::kRed, "REFUTED") + "  first at sequence " +
              std::to_string(report_.first_bad_sequence()));
         break;
       case 2:
-        line(ink(Ink::kYellow, "NOT ESTABLISHED") + "  there is not enough here to say");
+        line(ink(Ink::kYellow, "NOT ESTABLISHED") +
+             "  there is not enough here to say: " + what_is_missing());
         break;
       default:
         line(ink(Ink::kRed, "MALFORMED") + "  " + printable(report_.malformed));
@@ -248,18 +283,41 @@ class Pages {
   std::string text_;
 };
 
-Result<std::string> state_dir_of(const Globals& globals, const VerifyCommandOptions& options) {
-  if (!options.state_dir.empty()) return options.state_dir;
-  Result<Config> config = effective_config(globals);
-  if (!config.ok()) return config.status();
-  return std::move(config->state_dir);
+// A verifier key in text, or a file that holds one.
+Result<xase::proto::VerifierKey> pinned_key(const std::string& text) {
+  Sha256 sha;
+  const auto key = xase::proto::parse_verifier_key(sha, text);
+  if (key.ok()) return *key;
+  auto from_file = read_verifier_key(system_file_system(), text);
+  if (from_file.ok() || from_file.status().code() != Code::kNotFound) return from_file;
+  return Status(Code::kInvalid, "--key " + text + " is neither a verifier key (" +
+                                    std::string(note_fault_text(key.fault)) +
+                                    ") nor a file; on the ledger's host: xasectl keys show");
+}
+
+// What is pinned and given.
+Status read_outside(const VerifyCommandOptions& options, VerifyOptions& to) {
+  for (const std::string& text : options.keys) {
+    auto key = pinned_key(text);
+    if (!key.ok()) return key.status();
+    to.keys.push_back(std::move(*key));
+  }
+  for (const std::string& path : options.checkpoints) {
+    const auto bytes = read_file(system_file_system(), path, xase::proto::kNoteBytesMax);
+    if (!bytes.ok()) return bytes.status();
+    to.earlier.push_back({path, std::string(xase::proto::as_text(*bytes))});
+  }
+  return {};
 }
 
 int run_verify(const Globals& globals, const VerifyCommandOptions& options) {
-  const Result<std::string> state_dir = state_dir_of(globals, options);
+  const Result<std::string> state_dir = resolve_state_dir(globals, options.state_dir);
   if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
   ProgressBar progress(style_of(STDERR_FILENO));
   VerifyOptions verify_options;
+  if (Status status = read_outside(options, verify_options); !status.ok()) {
+    return fail(status.code() == Code::kDenied ? kExitDenied : kExitMalformed, status.message());
+  }
   if (!options.quiet) {
     verify_options.progress = [&progress](std::uint64_t done, std::uint64_t total) {
       progress.show(done, total);
@@ -291,10 +349,25 @@ void add_verify_command(CLI::App& app, Globals& globals) {
   command->footer(
       "\nExit codes: 0 all that is asked for is proven; 1 something is refuted; 2 not enough to "
       "say;\n"
-      "3 malformed, or there is no ledger. Reads only; a daemon may be writing meanwhile.");
+      "3 malformed, or there is no ledger. Reads only; a daemon may be writing meanwhile.\n"
+      "Without --key nothing shows whose ledger it is: that key comes from \"xasectl keys show\" "
+      "on "
+      "the\nhost, once, and is kept elsewhere; so is a copy of STATE_DIR/tree/checkpoint, from "
+      "time "
+      "to time.");
   auto options = std::make_shared<VerifyCommandOptions>();
   command->add_option("STATE_DIR", options->state_dir,
                       "Of the ledger; default: that of the configuration");
+  command
+      ->add_option("--key", options->keys,
+                   "Must have signed: a verifier key, or a file that holds one; may be repeated")
+      ->type_name("KEY|FILE")
+      ->allow_extra_args(false);
+  command
+      ->add_option("--checkpoint", options->checkpoints,
+                   "Kept elsewhere: the ledger must go on from it; may be repeated")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   command->add_flag("-q,--quiet", options->quiet, "Say it by the exit code alone");
   command->callback([&globals, options] { globals.exit_code = run_verify(globals, *options); });
 }

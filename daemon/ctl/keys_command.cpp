@@ -1,0 +1,60 @@
+#include <unistd.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "daemon/ctl/command.hpp"
+#include "daemon/ctl/terminal.hpp"
+#include "daemon/ledger/verify_keys.hpp"
+
+namespace xased::ctl {
+namespace {
+
+int cannot_read(const Status& status, const std::string& path) {
+  if (status.code() == Code::kDenied) {
+    return fail(kExitDenied, status.message() + "; try sudo, or sudo -u xased");
+  }
+  if (status.code() != Code::kNotFound) return fail(status);
+  return fail(kExitNo, "no " + path +
+                           ": a daemon makes it at its first start; or give the state directory "
+                           "that its configuration names");
+}
+
+int run_show(const Globals& globals, const std::string& given) {
+  const Result<std::string> state_dir = resolve_state_dir(globals, given);
+  if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
+  const std::string path = verifier_key_path(*state_dir);
+  const auto key = read_verifier_key(system_file_system(), path);
+  if (!key.ok()) return cannot_read(key.status(), path);
+  Sha256 sha;
+  const std::string text = xase::proto::format_verifier_key(sha, *key);
+  if (globals.json) {
+    const nlohmann::ordered_json json{
+        {"origin", key->name},
+        {"key_id", xase::proto::key_id_text(key_id(sha, *key))},
+        {"algorithm",
+         key->algorithm == xase::proto::KeyAlgorithm::kEd25519 ? "Ed25519" : "ECDSA P-256"},
+        {"verifier_key", text}};
+    const std::string line = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return write_all(STDOUT_FILENO, line + "\n") ? kExitOk : kExitNo;
+  }
+  if (!write_all(STDOUT_FILENO, text + "\n")) return kExitNo;
+  tell("signs " + printable(key->name) +
+       "; keep it away from this host, and verify with: xasectl verify --key");
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_keys_commands(CLI::App& app, Globals& globals) {
+  CLI::App* group = app.add_subcommand("keys", "The key that signs the ledger");
+  group->require_subcommand(1);
+  CLI::App* show =
+      group->add_subcommand("show", "Its public half, to be kept elsewhere for verify --key");
+  show->fallthrough();
+  auto state_dir = std::make_shared<std::string>();
+  show->add_option("STATE_DIR", *state_dir, "Of the ledger; default: that of the configuration");
+  show->callback([&globals, state_dir] { globals.exit_code = run_show(globals, *state_dir); });
+}
+
+}  // namespace xased::ctl
