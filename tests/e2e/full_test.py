@@ -115,6 +115,8 @@ class FullDisk(E2eTest):
         self.state_dir.mkdir()
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mib}m,mode=700", "tmpfs",
                                self.state_dir], text=True, capture_output=True)
+        if done.returncode != 0 and "permission denied" in done.stderr:
+            self.skipTest(f"this root may not mount a tmpfs: {done.stderr.strip()}")
         self.assertEqual(done.returncode, 0, f"a tmpfs is needed here: {done.stderr}")
         self.addCleanup(subprocess.run, ["umount", "-l", self.state_dir], check=True)
 
