@@ -115,6 +115,12 @@ TEST_F(SignedVerify, WithoutATreeNothingIsEstablishedAndAPinnedKeyIsNotMet) {
   std::filesystem::remove_all(state() + "/tree");
   expect_verdicts(verify(state()), 0, {kOpen, kOpen, kOpen, kOpen, kOpen});
   expect_verdicts(verify_pinned(), 2, {kOpen, kOpen, kOpen, kOpen, kOpen});
+  // A head that was kept elsewhere does not need the tree.
+  const VerifyOptions kept = with_earlier(pinned(*ledger_.key), ledger_.head);
+  expect_verdicts(verify(state(), kept), 2, {kOpen, kOpen, kOpen, kProven, kOpen});
+  SignedLedger::forge(state(), ledger_.victim());
+  expect_verdicts(verify(state()), 0, {kOpen, kOpen, kOpen, kOpen, kOpen});
+  expect_verdicts(verify(state(), kept), 1, {kOpen, kOpen, kOpen, kRefuted, kOpen});
 }
 
 TEST_F(SignedVerify, ATruncatedTailIsRefuted) {
