@@ -46,8 +46,7 @@ Status VerifyHeads::open() {
   if (bytes.ok()) {
     own_ = parse("tree/" + file, xase::proto::as_text(*bytes));
   } else if (bytes.status().code() == Code::kInvalid) {
-    own_.emplace();
-    own_->name = "tree/" + file;
+    own_ = parse("tree/" + file, {});
     own_->fault = NoteFault::kTooLong;
   } else if (bytes.status().code() != Code::kNotFound) {
     return bytes.status();

@@ -118,6 +118,8 @@ std::string VerifyKeys::short_text(const VerifierKey& key) {
   return key.name + " (" + xase::proto::key_id_text(key_id(sha_, key)) + ")";
 }
 
-std::string VerifyKeys::text(const VerifierKey& key) { return xase::proto::format_verifier_key(sha_, key); }
+std::string VerifyKeys::text(const VerifierKey& key) {
+  return xase::proto::format_verifier_key(sha_, key);
+}
 
 }  // namespace xased
