@@ -41,7 +41,7 @@ Moment DeliveryCore::moment() const { return {clock_.boot_ns(), clock_.wall_ns()
 Status DeliveryCore::start() {
   auto loaded = cursor_store_.load();
   if (!loaded.ok()) return loaded.status();
-  const Status index = dead_letters_.open();
+  Status index = dead_letters_.open();
   const bool rebuild = index.code() == Code::kNotFound;
   if (!index.ok() && !rebuild) return index;
   resume_ = std::make_unique<Resume>(fs_, state_dir_ + "/" + std::string(kJournalFolder),

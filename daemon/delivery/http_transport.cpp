@@ -86,11 +86,11 @@ class HttpTransport final : public Transport {
       if (!opened.ok()) return opened;
     }
     write_head(request, key);
-    const Status sent = send(request, deadline_ns, sent_any);
+    Status sent = send(request, deadline_ns, sent_any);
     OPENSSL_cleanse(out_.data(), std::min<std::size_t>(out_.size(), kOnePieceBytesMax));
     if (!sent.ok() && (sent.code() != Code::kIo || !sent_any)) return sent;
     // A peer that refuses a body early may answer and close before it has all of it.
-    const Status received = receive(deadline_ns, response, answer);
+    Status received = receive(deadline_ns, response, answer);
     if (!sent.ok() && !received.ok()) return sent;
     return received;
   }

@@ -69,7 +69,8 @@ Status RequestBuilder::append_context(const Entry& record, const Hash& leaf_hash
   const std::int64_t stamp_ns =
       record.leaf.stamp_ns != 0 ? record.leaf.stamp_ns : record.leaf.wall_ns;
   std::string timestamp;
-  append_canonical_number(static_cast<double>(stamp_ns / kNsPerMs), timestamp);
+  const std::int64_t stamp_ms = stamp_ns / kNsPerMs;
+  append_canonical_number(static_cast<double>(stamp_ms), timestamp);
   std::string ledger = R"({"leaf_hash":")" + hex(leaf_hash) + R"(","log_id":")" +
                        hex(record.leaf.log_id) + R"(","sequence":)";
   append_canonical_number(static_cast<double>(record.leaf.sequence), ledger);

@@ -34,7 +34,7 @@ void on_bus_error(int signal, siginfo_t* info, void* /*context*/) {
     if (start == 0 || address < start || address >= slot.end.load(std::memory_order_relaxed)) {
       continue;
     }
-    void* page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
+    void* page = static_cast<std::byte*>(info->si_addr) - (address & (page_bytes - 1));
     if (mmap(page, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
              0) == MAP_FAILED) {
       break;

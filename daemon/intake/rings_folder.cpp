@@ -119,11 +119,9 @@ void RingsFolder::clean_up(const std::vector<std::string>& temporaries,
     // Between its creation and its lock a file looks abandoned: only one that stays so is.
     const auto seen = stale_since_.find(name);
     const std::int64_t since = seen == stale_since_.end() ? now : seen->second;
-    if (now - since < kStaleAfterNs) {
-      stale.emplace(name, since);
-    } else if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-      stale.emplace(name, since);
-    }
+    const bool is_gone =
+        now - since >= kStaleAfterNs && (::unlink(path.c_str()) == 0 || errno == ENOENT);
+    if (!is_gone) stale.emplace(name, since);
   }
   stale_since_ = std::move(stale);
   if (condemned.size() <= kCondemnedMax) return;

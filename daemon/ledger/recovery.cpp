@@ -184,7 +184,7 @@ Status Recoverer::write_again(File& file, std::uint64_t from, std::uint64_t to) 
     const auto got = file.read_at(wanted, from);
     if (!got.ok()) return got.status();
     if (*got == 0) return {};
-    const Status status = file.write_at(wanted.first(*got), from);
+    Status status = file.write_at(wanted.first(*got), from);
     // Where even that takes room, there is none to be had: what is there must do.
     if (status.code() == Code::kNoSpace) return {};
     if (!status.ok()) return status;

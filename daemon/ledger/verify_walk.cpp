@@ -167,7 +167,7 @@ Status LedgerWalk::list() {
     } else {
       ++facts_.sound_headers;
     }
-    segments_.push_back(std::move(segment));
+    segments_.push_back(segment);
   }
   return {};
 }
@@ -356,7 +356,7 @@ Result<bool> LedgerWalk::pass_damage() {
 // where there is none.
 Result<bool> LedgerWalk::find_next_frame() {
   for (;;) {
-    const auto found = reader_->find_magic();
+    auto found = reader_->find_magic();
     if (!found.ok() || !*found) return found;
     const auto result = reader_->read_frame();
     if (!result.ok()) return result.status();
