@@ -36,6 +36,9 @@ class SyncStage {
  public:
   SyncStage(const Clock& clock, Positions& positions, SegmentPreparer& preparer, Wake& own_wake,
             Wake& intake_wake, std::chrono::nanoseconds interval);
+  ~SyncStage();
+  SyncStage(const SyncStage&) = delete;
+  SyncStage& operator=(const SyncStage&) = delete;
 
   // Before the thread starts. `work` outlives it.
   void also_do(SyncSideWork& work) { side_work_ = &work; }
