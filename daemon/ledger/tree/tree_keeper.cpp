@@ -51,14 +51,19 @@ Result<std::string> TreeKeeper::open_files() {
   if (Status status = fs_.sync_directory(options_.state_dir); !status.ok()) return status;
   const std::array<xase::proto::VerifierKey, 1> keys{signer_.verifier_key()};
   const auto read = read_checkpoint(fs_, directory_, keys);
-  if (!read.ok() && read.status().code() != Code::kNotFound) return read.status();
+  const Code code = read.ok() ? Code::kOk : read.status().code();
+  const bool is_garbage = code == Code::kInvalid || code == Code::kCorrupt;
+  if (!read.ok() && code != Code::kNotFound && !is_garbage) return read.status();
   Checkpoint head;
   head.root = xase::proto::TreeFrontier().root(sha_);
   if (read.ok()) head = read->checkpoint;
 
   std::string disagreement;
   const std::uint64_t durable = positions_.durable.load(std::memory_order_acquire);
-  if (head.size > durable) {
+  if (is_garbage) {
+    // The daemon starts all the same.
+    disagreement = "the signed head cannot be believed: " + read.status().message();
+  } else if (head.size > durable) {
     disagreement = "the journal ends at entry " + number(durable) + ", and a checkpoint over " +
                    number(head.size) + " entries was signed";
   } else {
