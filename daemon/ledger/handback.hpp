@@ -1,10 +1,10 @@
 // What delivery hands to intake, which alone writes to the ledger.
 #pragma once
 
-#include <boost/lockfree/spsc_queue.hpp>
 #include <cstdint>
 #include <string>
 
+#include "daemon/platform/spsc_queue.hpp"
 #include "proto/entry_body.hpp"
 #include "proto/leaf.hpp"
 
@@ -37,7 +37,6 @@ struct Handback {
 
 inline constexpr std::size_t kHandbacksMax = 1024;
 // Delivery pushes, intake pops. Where it is full, delivery waits: nothing is dropped.
-using HandbackQueue =
-    boost::lockfree::spsc_queue<Handback, boost::lockfree::capacity<kHandbacksMax>>;
+using HandbackQueue = SpscQueue<Handback, kHandbacksMax>;
 
 }  // namespace xased

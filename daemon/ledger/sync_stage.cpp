@@ -13,13 +13,6 @@ SyncStage::SyncStage(const Clock& clock, Positions& positions, SegmentPreparer& 
       intake_wake_(intake_wake),
       interval_ns_(interval.count()) {}
 
-// A queue of fixed size does not destroy what is left in it.
-SyncStage::~SyncStage() {
-  Request left;
-  while (requests_.pop(left)) {
-  }
-}
-
 bool SyncStage::submit(std::shared_ptr<File> file, std::uint64_t sequence) {
   if (!requests_.push(Request{std::move(file), sequence})) return false;
   own_wake_.ring();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <boost/lockfree/spsc_queue.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "daemon/ledger/segment_preparer.hpp"
 #include "daemon/platform/clock.hpp"
 #include "daemon/platform/file_system.hpp"
+#include "daemon/platform/spsc_queue.hpp"
 #include "daemon/platform/wake.hpp"
 
 namespace xased {
@@ -36,7 +36,6 @@ class SyncStage {
  public:
   SyncStage(const Clock& clock, Positions& positions, SegmentPreparer& preparer, Wake& own_wake,
             Wake& intake_wake, std::chrono::nanoseconds interval);
-  ~SyncStage();
   SyncStage(const SyncStage&) = delete;
   SyncStage& operator=(const SyncStage&) = delete;
 
@@ -85,7 +84,7 @@ class SyncStage {
   Wake& intake_wake_;
   SyncSideWork* side_work_ = nullptr;
   std::atomic<std::int64_t> interval_ns_;
-  boost::lockfree::spsc_queue<Request, boost::lockfree::capacity<kRequestsMax>> requests_;
+  SpscQueue<Request, kRequestsMax> requests_;
   std::atomic<bool> hurry_{false};
   // Release store after failure_ is set; resume() stores false after the queue may be used again.
   std::atomic<bool> failed_{false};

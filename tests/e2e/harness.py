@@ -264,12 +264,16 @@ class Daemon:
         eventually(holds, lambda: f"{what}; stats: {json.dumps(seen.get('stats'))}", timeout)
         return seen["stats"]
 
-    def drained(self, delivered=None, timeout=PATIENCE):
-        """Waits until all is delivered or set aside (and `delivered` in all, where given)."""
+    def drained(self, delivered=None, missing=0, timeout=PATIENCE):
+        """Waits until all is delivered or set aside (and `delivered` in all, where given), and GAP
+        entries tell of `missing` records: what a producer was refused last becomes an entry a
+        second later, or with the end of its ring."""
         def done(s):
             return (s["undelivered"] == 0 and s["committed"] == s["journaled"]
-                    and (delivered is None or s["delivered"] == delivered))
+                    and (delivered is None or s["delivered"] == delivered)
+                    and s["missing"] >= missing)
         what = "everything is settled" + ("" if delivered is None else f", {delivered} delivered")
+        what += f", {missing} missing" if missing else ""
         return self.until(done, what, timeout, fresh=True)
 
     def entries(self, payload=False):
