@@ -135,6 +135,8 @@ Status Daemon::open_ledger() {
     auto key = open_ledger_key(fs, config_.state_dir + "/keys", config_.ledger.origin, log_id);
     if (!key.ok()) return key.status();
     key_ = std::move(*key);
+    epoch_keys_ =
+        std::make_unique<EpochKeys>(fs, config_.state_dir + "/keys", key_->verifier_key().name);
     return key_entry_text(*key_);
   };
   Recovery recovery;
@@ -169,6 +171,7 @@ Status Daemon::open_ledger() {
 Status Daemon::open_tree() {
   TreeOptions options;
   options.state_dir = config_.state_dir;
+  options.epoch_keys = epoch_keys_.get();
   auto opened = TreeKeeper::open(system_file_system(), system_clock(), positions_, *key_, options);
   if (!opened.ok()) return opened.status();
   tree_ = std::move(opened->keeper);
@@ -199,6 +202,11 @@ void Daemon::open_stages(Recovery& recovery) {
       intake,
       IntakeStage::Peers{clock, positions_, *sync_, handbacks_, intake_wake_, delivery_->wake()},
       *ledger_, std::move(recovery.rings));
+  SealOptions seals;
+  seals.epoch = config_.ledger.epoch;
+  seals.interval = config_.ledger.seal_interval;
+  seals_ = std::make_unique<Seals>(clock, *ledger_, *epoch_keys_, *key_, seals);
+  intake_->keep_epochs(*seals_, recovery.epoch);
   tap_ = std::make_unique<JournalTap>(fs, journal_directory(config_), positions_);
 }
 

@@ -19,6 +19,7 @@
 #include "daemon/intake/intake_stage.hpp"
 #include "daemon/ledger/journal_tap.hpp"
 #include "daemon/ledger/ledger.hpp"
+#include "daemon/ledger/seals.hpp"
 #include "daemon/ledger/sync_stage.hpp"
 #include "daemon/ledger/tree/signing_key.hpp"
 #include "daemon/ledger/tree/tree_keeper.hpp"
@@ -73,6 +74,8 @@ class Daemon {
   std::unique_ptr<SyncStage> sync_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<Ed25519Key> key_;
+  std::unique_ptr<EpochKeys> epoch_keys_;
+  std::unique_ptr<Seals> seals_;
   std::unique_ptr<TreeKeeper> tree_;
   std::unique_ptr<DeliveryStage> delivery_;
   std::unique_ptr<IntakeStage> intake_;

@@ -100,6 +100,9 @@ struct Config {
   struct Ledger {
     // The name in log_id and on checkpoints. Default: "<hostname>/xased".
     std::string origin;
+    // How long an epoch lasts, and its key lives.
+    std::chrono::milliseconds epoch{std::chrono::hours(24)};
+    std::chrono::milliseconds seal_interval{std::chrono::hours(1)};
   } ledger;
 
   struct Log {

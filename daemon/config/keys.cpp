@@ -94,6 +94,12 @@ constexpr std::array kKeys{
     ConfigKey{"ledger.origin", Type::kName, "", 0, 0, false, "",
               "name of this ledger, in log_id and on checkpoints",
               +[](Config& c) -> std::string& { return c.ledger.origin; }},
+    ConfigKey{"ledger.epoch", Type::kDuration, "24h", 1000, 3650 * kDay, false, "",
+              "how long the key of an epoch lives",
+              +[](Config& c) -> std::chrono::milliseconds& { return c.ledger.epoch; }},
+    ConfigKey{"ledger.seal_interval", Type::kDuration, "1h", 1000, 3650 * kDay, false, "",
+              "time between two seals that count what came between",
+              +[](Config& c) -> std::chrono::milliseconds& { return c.ledger.seal_interval; }},
 
     ConfigKey{"log.level", Type::kLevel, "info", 0, 0, false, "",
               "least severe level that is logged",

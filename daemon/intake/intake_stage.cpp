@@ -61,6 +61,11 @@ IntakeStage::IntakeStage(IntakeOptions options, const Peers& peers, Ledger& ledg
   publish_view();
 }
 
+void IntakeStage::keep_epochs(Seals& seals, const std::optional<EpochState>& found) {
+  seals.begin(found, seal_producers());
+  seals_ = &seals;
+}
+
 nanoseconds IntakeStage::step() {
   counters_.steps.fetch_add(1, std::memory_order_relaxed);
   if (failed()) return kSleepMax;
@@ -71,6 +76,7 @@ nanoseconds IntakeStage::step() {
   worked = take_handbacks() || worked;
   worked = look_for_rings(scan) || worked;
   worked = drain_rings() || worked;
+  worked = seal() || worked;
   write_batch();
   if (stop_.load(std::memory_order_relaxed) == kStopped && ledger_.journal().batch_is_empty()) {
     counters_.drained.store(true, std::memory_order_release);
@@ -338,7 +344,8 @@ void IntakeStage::finish() {
   stop_.store(kStopped, std::memory_order_release);
   while (!failed() && handbacks_.read_available() != 0 && clock_.boot_ns() < end) (void)step();
   if (failed()) return;
-  const bool stopped = ledger_.append_text(EntryType::kStop, "{}") != 0;
+  const bool stopped = (seals_ == nullptr || seals_->close(seal_producers())) &&
+                       ledger_.append_text(EntryType::kStop, "{}") != 0;
   write_batch();
   const std::uint64_t last = ledger_.state().last_sequence;
   while (!failed() && clock_.boot_ns() < end) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "daemon/ledger/handback.hpp"
 #include "daemon/ledger/ledger.hpp"
 #include "daemon/ledger/positions.hpp"
+#include "daemon/ledger/seals.hpp"
 #include "daemon/ledger/sync_stage.hpp"
 #include "daemon/platform/clock.hpp"
 #include "daemon/platform/wake.hpp"
@@ -60,6 +62,10 @@ class IntakeStage {
   // `history` is what recovery knows of rings.
   IntakeStage(IntakeOptions options, const Peers& peers, Ledger& ledger,
               std::map<xase::proto::Id, RingHistory> history);
+
+  // Before the first step(): SEAL entries are appended when they are due, at the head of each
+  // segment and at the end. `seals` outlives this, and its begin() is called here.
+  void keep_epochs(Seals& seals, const std::optional<EpochState>& found);
 
   // Owner. One bounded piece of all that is to be done. Returns how long to wait before the next
   // where nobody rings.
@@ -109,6 +115,7 @@ class IntakeStage {
   bool take_handbacks();
   bool look_for_rings(bool list);
   bool drain_rings();
+  bool seal();
   void write_batch();
   void publish_view();
   void publish_rings(bool at_once);
@@ -133,6 +140,7 @@ class IntakeStage {
   bool report_refused(AttachedRing& ring, std::uint64_t refused);
   void retire_rings();
   bool start_segment();
+  Seals::Producers seal_producers() const;
   void set_trouble(const Status& status);
   void fail(const Status& status);
 
@@ -144,6 +152,7 @@ class IntakeStage {
   Wake& own_wake_;
   Wake& delivery_wake_;
   Ledger& ledger_;
+  Seals* seals_ = nullptr;
   RingsFolder folder_;
   DoorbellFile doorbell_;
   RecordCheck check_;

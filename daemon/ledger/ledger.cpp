@@ -94,7 +94,10 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock,
 }
 
 void Ledger::open_with(EntryType type, Bytes body) {
-  opening_.push_back({type, {body.begin(), body.end()}});
+  opening_.push_back({type, body.size(),
+                      [kept = std::vector<std::byte>(body.begin(), body.end())](const ChainState&) {
+                        return kept;
+                      }});
 }
 
 void Ledger::append_opening(EntryType type, const std::string& text) {
@@ -102,13 +105,18 @@ void Ledger::append_opening(EntryType type, const std::string& text) {
   if (append_opening()) (void)flush();
 }
 
+void Ledger::append_opening(EntryType type, std::size_t bytes_max, MadeBody make) {
+  opening_.push_back({type, bytes_max, std::move(make)});
+  if (append_opening()) (void)flush();
+}
+
 // True where all entries that a start begins with are appended.
 bool Ledger::append_opening() {
   while (!opening_.empty()) {
-    const Opening next = std::move(opening_.front());
+    Opening next = std::move(opening_.front());
     opening_.pop_front();
-    if (append(next.type, Subject{}, next.body) == 0) {
-      opening_.push_front(next);
+    if (make_and_append(next.type, next.bytes_max, next.make) == 0) {
+      opening_.push_front(std::move(next));
       return false;
     }
   }
@@ -144,6 +152,15 @@ std::uint64_t Ledger::append_record(const Subject& subject, Bytes record) {
 
 std::uint64_t Ledger::append_body(EntryType type, const Subject& subject, Bytes body) {
   return is_starting_segment_ || append_opening() ? append(type, subject, body) : 0;
+}
+
+std::uint64_t Ledger::append_made(EntryType type, std::size_t bytes_max, const MadeBody& make) {
+  return is_starting_segment_ || append_opening() ? make_and_append(type, bytes_max, make) : 0;
+}
+
+std::uint64_t Ledger::make_and_append(EntryType type, std::size_t bytes_max, const MadeBody& make) {
+  if (!is_starting_segment_ && !make_room(Chain::body_frame_bytes(bytes_max), false)) return 0;
+  return append(type, Subject{}, make(chain_->state()));
 }
 
 std::uint64_t Ledger::append(EntryType type, const Subject& subject, Bytes body) {

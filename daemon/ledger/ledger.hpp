@@ -49,9 +49,18 @@ class Ledger {
     return append_body(type, Subject{}, xase::proto::as_bytes(text));
   }
 
+  // A body that depends on where the chain stands right before its entry: called once, when there
+  // is room for it. It may call nothing here.
+  using MadeBody = std::function<std::vector<std::byte>(const ChainState& before)>;
+  // As append_body() with at most `bytes_max` that `make` gives; where it is not called, 0 is
+  // returned.
+  std::uint64_t append_made(xase::proto::EntryType type, std::size_t bytes_max,
+                            const MadeBody& make);
+
   // Before intake runs: one more entry that this start begins with. Where there is no room for it
   // now, it comes before anything else that is appended.
   void append_opening(xase::proto::EntryType type, const std::string& text);
+  void append_opening(xase::proto::EntryType type, std::size_t bytes_max, MadeBody make);
 
   // Writes the batch. Until it succeeds, nothing in it may be acknowledged, and the call may be
   // repeated.
@@ -68,10 +77,13 @@ class Ledger {
   Ledger() = default;
   struct Opening {
     xase::proto::EntryType type;
-    std::vector<std::byte> body;
+    std::size_t bytes_max;
+    MadeBody make;
   };
   void open_with(xase::proto::EntryType type, xase::proto::Bytes body);
   bool append_opening();
+  std::uint64_t make_and_append(xase::proto::EntryType type, std::size_t bytes_max,
+                                const MadeBody& make);
   std::uint64_t append(xase::proto::EntryType type, const Subject& subject,
                        xase::proto::Bytes body);
   bool make_room(std::size_t bytes, bool is_record);

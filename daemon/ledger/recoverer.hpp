@@ -61,6 +61,7 @@ class Recoverer {
               xase::proto::Bytes& body) const;
   bool accept(const xase::proto::Frame& frame);
   void apply(const xase::proto::Leaf& leaf, xase::proto::Bytes body);
+  void apply_seal(xase::proto::Bytes body);
   void note_mark(const xase::proto::Frame& mark);
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);

@@ -6,6 +6,7 @@
 #include "daemon/ledger/recoverer.hpp"
 #include "proto/entry_body.hpp"
 #include "proto/hashing.hpp"
+#include "proto/seal.hpp"
 
 namespace xased {
 
@@ -25,6 +26,7 @@ constexpr std::uint64_t kResyncBytes = std::uint64_t{256} << 20;
 void Recoverer::apply(const Leaf& leaf, Bytes body) {
   count_entry(leaf.type, body, out_.chain.totals);
   out_.was_clean = leaf.type == EntryType::kStop;
+  if (leaf.type == EntryType::kSeal) apply_seal(body);
   if (leaf.ring_id == xase::proto::Id{}) return;
   RingHistory& ring = out_.rings[leaf.ring_id];
   switch (leaf.type) {
@@ -50,6 +52,19 @@ void Recoverer::apply(const Leaf& leaf, Bytes body) {
     default:
       break;
   }
+}
+
+void Recoverer::apply_seal(Bytes body) {
+  auto seal = xase::proto::decode_seal_body(body);
+  if (!seal) return;
+  EpochState state{seal->epoch, seal->event != xase::proto::SealEvent::kClose, {}};
+  if (!seal->note.empty()) {
+    state.certificate = std::move(seal->note);
+  } else if (out_.epoch && out_.epoch->epoch == seal->epoch) {
+    state.certificate = std::move(out_.epoch->certificate);
+  }
+  if (!state.is_open) state.certificate.clear();
+  out_.epoch = std::move(state);
 }
 
 // Whether `frame` is an entry of this ledger, whole in itself.
@@ -170,6 +185,7 @@ Status Recoverer::start_anew() {
   out_.chain = ChainState{};
   out_.damage.clear();
   out_.rings.clear();
+  out_.epoch.reset();
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,13 @@ struct RingHistory {
   std::uint64_t refused_accounted = 0;
 };
 
+// The ledger's epoch, as its last SEAL entry has it.
+struct EpochState {
+  std::uint64_t epoch = 0;
+  bool is_open = false;
+  std::string certificate;  // of an open one
+};
+
 struct Recovery {
   // There is no ledger yet, or none that can be read: of what follows only `set_aside` and the torn
   // bytes are set.
@@ -29,6 +37,8 @@ struct Recovery {
   // Of each ring that had records before the last segment or in it. Rings that are gone may be
   // among them.
   std::map<xase::proto::Id, RingHistory> rings;
+  // Nothing where no SEAL entry is in the part that was read.
+  std::optional<EpochState> epoch;
   // Entries that can no longer be read, in the part that was read: from the last segment that
   // starts with all its producers.
   std::vector<JournalDamage> damage;

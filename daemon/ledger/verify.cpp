@@ -20,8 +20,12 @@ std::string count_of(std::uint64_t count, std::string_view one, std::string_view
 class Judge {
  public:
   Judge(LedgerWalk::Facts facts, const VerifyFindings& findings, const VerifyHeads& heads,
-        const VerifyOptions& options)
-      : facts_(std::move(facts)), findings_(findings), heads_(heads), options_(options) {}
+        const VerifySeals& seals, const VerifyOptions& options)
+      : facts_(std::move(facts)),
+        findings_(findings),
+        heads_(heads),
+        seals_(seals),
+        options_(options) {}
 
   VerifyReport judge();
 
@@ -41,6 +45,7 @@ class Judge {
   LedgerWalk::Facts facts_;
   const VerifyFindings& findings_;
   const VerifyHeads& heads_;
+  const VerifySeals& seals_;
   const VerifyOptions& options_;
 };
 
@@ -70,6 +75,8 @@ bool Judge::is_required(VerifyProperty property) const {
     case VerifyProperty::kCheckpoint:
     case VerifyProperty::kSigner:
       return !options_.keys.empty();
+    case VerifyProperty::kSeals:
+      return !options_.keys.empty() && seals_.has_any();
     case VerifyProperty::kExtends:
       return !options_.earlier.empty();
     default:
@@ -99,6 +106,8 @@ VerifyPropertyReport Judge::judge_one(VerifyProperty property) const {
     judge_beginning(report);
   } else if (counts().entries == 0) {
     report.text = "there is no entry to tell it from";
+  } else if (property == VerifyProperty::kSeals) {
+    seals_.judge(report);
   } else if (property >= VerifyProperty::kLogId) {
     judge_content(report);
   } else {
@@ -218,9 +227,9 @@ std::string_view verify_verdict_name(VerifyVerdict verdict) {
 
 std::string_view verify_property_name(VerifyProperty property) {
   constexpr std::array<std::string_view, kVerifyProperties> kNames{
-      "segments",    "frames",    "complete", "chain",   "log_id",
-      "commitments", "producers", "receipts", "totals",  "beginning",
-      "checkpoint",  "signer",    "end",      "extends", "tiles"};
+      "segments",  "frames",   "complete", "chain", "log_id",    "commitments",
+      "producers", "receipts", "totals",   "seals", "beginning", "checkpoint",
+      "signer",    "end",      "extends",  "tiles"};
   return kNames[static_cast<std::size_t>(property)];
 }
 
@@ -259,7 +268,7 @@ Result<VerifyReport> verify_ledger(FileSystem& fs, const std::string& state_dir,
   LedgerWalk walk(fs, state_dir, options);
   if (Status status = walk.run(); !status.ok()) return status;
   LedgerWalk::Facts facts = walk.take_facts();
-  return Judge(std::move(facts), walk.findings(), walk.heads(), options).judge();
+  return Judge(std::move(facts), walk.findings(), walk.heads(), walk.seals(), options).judge();
 }
 
 }  // namespace xased

@@ -37,6 +37,7 @@ enum class VerifyProperty : std::uint8_t {
   kProducers,    // each producer's records are there without a hole that no entry owns up to
   kReceipts,     // each answer belongs to an earlier record, and no record has two receipts
   kTotals,       // what the segments say they add up to is what was counted
+  kSeals,        // epochs follow one another under their keys, and seals count what there is
   kBeginning,    // the first entry that there is, is the first that there was
   kCheckpoint,   // the ledger is the one that its own signed head was made over
   kSigner,       // whose ledger it is: a pinned key signed that head
@@ -44,7 +45,7 @@ enum class VerifyProperty : std::uint8_t {
   kExtends,      // it goes on from each earlier checkpoint that was given
   kTiles,        // the tree's files, from which proofs are made, are those of that head
 };
-inline constexpr std::size_t kVerifyProperties = 15;
+inline constexpr std::size_t kVerifyProperties = 16;
 
 // Stable, lower case: for --json and for policies.
 std::string_view verify_property_name(VerifyProperty property);
@@ -53,9 +54,10 @@ struct VerifyPropertyReport {
   VerifyProperty property = VerifyProperty::kSegments;
   VerifyVerdict verdict = VerifyVerdict::kNotEstablished;
   // Whether it must be PROVEN for the ledger to pass. All up to kTotals, but for kLogId where
-  // retention removed the first entry; kCheckpoint and kSigner where a key is pinned; kExtends
-  // where an earlier checkpoint is given. kBeginning is not, because retention is no offence; kEnd
-  // says no more than the two before it; kTiles is not, because they can be made again.
+  // retention removed the first entry; kCheckpoint and kSigner where a key is pinned, and kSeals
+  // too where there are any; kExtends where an earlier checkpoint is given. kBeginning is not,
+  // because retention is no offence; kEnd says no more than the two before it; kTiles is not,
+  // because they can be made again.
   bool required = false;
   // Lowest sequence at which it was refuted; 0 where it was not. What lies outside of entries is
   // named by the sequence that comes next.

@@ -111,6 +111,7 @@ void LedgerWalk::take(const Frame& frame) {
     // What it said is not known.
     producers_.lose(sequence);
     receipts_.lose(sequence);
+    seals_.lose();
     totals_.reset();
   }
   move_last(sequence);
@@ -269,6 +270,7 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
 }
 
 void LedgerWalk::apply(const Leaf& leaf, const Hash& hash, Bytes body, bool erased) {
+  seals_.apply(leaf, body, erased, totals_ ? &*totals_ : nullptr);
   producers_.apply(leaf, body, erased);
   receipts_.apply(leaf, hash, body, erased);
   count_entry(leaf.type, body, counted_);
@@ -331,6 +333,7 @@ void LedgerWalk::lose(std::uint64_t through, std::string_view why) {
   lost_through_ = through;
   producers_.lose(through);
   receipts_.lose(through);
+  seals_.lose();
   heads_.roots().lose(through);
   head_.reset();
   totals_.reset();

@@ -120,8 +120,12 @@ void VerifyHeads::find_signers(Head& head) {
 
 std::string VerifyHeads::names_of(const std::vector<VerifierKey>& keys) {
   std::string names;
-  for (const VerifierKey& key : keys) names += (names.empty() ? "" : ", ") + keys_.short_text(key);
-  return names.empty() ? "a key that is not known here" : names;
+  for (const VerifierKey& key : keys) {
+    if (keys_.is_epochs(key)) continue;  // vouches for nobody
+    names += (names.empty() ? "" : ", ") + keys_.short_text(key);
+  }
+  if (!names.empty()) return names;
+  return keys.empty() ? "a key that is not known here" : "the key of an epoch alone";
 }
 
 bool VerifyHeads::is_of_other_ledger(const Head& head) const {

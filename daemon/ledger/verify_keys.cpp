@@ -66,11 +66,8 @@ bool VerifyKeys::take_entry(Bytes body) {
   }
   if (!key.ok()) return false;
   ++entries_;
-  const KeyId id = key_id(sha_, *key);
-  const bool is_wanted = std::any_of(wanted_.begin(), wanted_.end(), [&](const auto& wanted) {
-    return wanted.first == key->name && wanted.second == id;
-  });
-  if (!is_wanted || contains(named_, *key)) return true;
+  in_force_ = *key;
+  if (!is_wanted(*key) || contains(named_, *key)) return true;
   if (named_.size() == kNamedMax) {
     has_unknown_ = true;
   } else {
@@ -79,25 +76,45 @@ bool VerifyKeys::take_entry(Bytes body) {
   return true;
 }
 
+void VerifyKeys::take_epoch_key(const VerifierKey& key) {
+  if (is_wanted(key) && epochs_.size() < kNamedMax) add_once(epochs_, key);
+}
+
+// Whether a note that is looked for bears its id.
+bool VerifyKeys::is_wanted(const VerifierKey& key) {
+  const KeyId id = key_id(sha_, key);
+  return std::any_of(wanted_.begin(), wanted_.end(), [&](const auto& wanted) {
+    return wanted.first == key.name && wanted.second == id;
+  });
+}
+
 bool VerifyKeys::is_pinned(const VerifierKey& key) const { return contains(pinned_, key); }
 
 bool VerifyKeys::is_named(const VerifierKey& key) const { return contains(named_, key); }
 
-std::vector<VerifierKey> VerifyKeys::with_id(const std::string& name, const KeyId& id) {
+bool VerifyKeys::is_epochs(const VerifierKey& key) const { return contains(epochs_, key); }
+
+std::vector<VerifierKey> VerifyKeys::with_id(const std::string& name, const KeyId& id,
+                                             bool is_certificate) {
   std::vector<VerifierKey> found;
   const auto consider = [&](const VerifierKey& key) {
     if (key.name == name && key_id(sha_, key) == id) add_once(found, key);
   };
   for (const VerifierKey& key : pinned_) consider(key);
+  if (is_certificate) {
+    if (in_force_) consider(*in_force_);
+    return found;
+  }
   if (beside_) consider(*beside_);
   for (const VerifierKey& key : named_) consider(key);
+  for (const VerifierKey& key : epochs_) consider(key);
   return found;
 }
 
-NoteSigners VerifyKeys::signers_of(const xase::proto::Note& note) {
+NoteSigners VerifyKeys::signers_of(const xase::proto::Note& note, bool is_certificate) {
   NoteSigners signers;
   for (const auto& line : note.signatures) {
-    for (const VerifierKey& key : with_id(line.name, line.key_id)) {
+    for (const VerifierKey& key : with_id(line.name, line.key_id, is_certificate)) {
       const bool is_good =
           verify_signature(key, xase::proto::as_bytes(note.text), line.signature).ok();
       add_once(is_good ? signers.good : signers.bad, key);

@@ -41,6 +41,12 @@ class VerifyKeys {
   void find_beside(xase::proto::VerifierKey key) { beside_ = std::move(key); }
   // The body of a KEY entry. False where it is not what a KEY entry holds.
   bool take_entry(xase::proto::Bytes body);
+  // The key of an epoch, where its certificate is sound.
+  void take_epoch_key(const xase::proto::VerifierKey& key);
+  // The key that the last KEY entry named.
+  const std::optional<xase::proto::VerifierKey>& in_force() const { return in_force_; }
+  // Who signed an epoch's certificate, of that key and those that are pinned.
+  NoteSigners certifiers_of(const xase::proto::Note& note) { return signers_of(note, true); }
   // A KEY entry without its body.
   void miss_entry() { has_unknown_ = true; }
 
@@ -48,23 +54,30 @@ class VerifyKeys {
   bool is_pinned(const xase::proto::VerifierKey& key) const;
   // Whether a KEY entry named it.
   bool is_named(const xase::proto::VerifierKey& key) const;
+  // Whether it is an epoch's.
+  bool is_epochs(const xase::proto::VerifierKey& key) const;
   std::uint64_t entries() const { return entries_; }
   // Whether there may be KEY entries whose key is not known here.
   bool has_unknown_entries() const { return has_unknown_; }
 
-  NoteSigners signers_of(const xase::proto::Note& note);
+  NoteSigners signers_of(const xase::proto::Note& note) { return signers_of(note, false); }
   // For people: name and key id.
   std::string short_text(const xase::proto::VerifierKey& key);
   std::string text(const xase::proto::VerifierKey& key);
 
  private:
   using VerifierKey = xase::proto::VerifierKey;
-  std::vector<VerifierKey> with_id(const std::string& name, const xase::proto::KeyId& id);
+  bool is_wanted(const VerifierKey& key);
+  NoteSigners signers_of(const xase::proto::Note& note, bool is_certificate);
+  std::vector<VerifierKey> with_id(const std::string& name, const xase::proto::KeyId& id,
+                                   bool is_certificate);
 
   const std::vector<VerifierKey>& pinned_;
   std::optional<VerifierKey> beside_;
   std::vector<std::pair<std::string, xase::proto::KeyId>> wanted_;
   std::vector<VerifierKey> named_;
+  std::vector<VerifierKey> epochs_;
+  std::optional<VerifierKey> in_force_;
   std::uint64_t entries_ = 0;
   bool has_unknown_ = false;
   Sha256 sha_;

@@ -26,6 +26,14 @@ void VerifyProducers::forget_after_loss(Ring& ring) const {
   if (segment_first_ <= lost_through_) ring.producer_segment = segment_first_;
 }
 
+std::optional<std::uint64_t> VerifyProducers::last_ring_sequence(const Id& ring_id) const {
+  const auto found = rings_.find(ring_id);
+  if (found == rings_.end()) return std::nullopt;
+  const Ring& ring = found->second;
+  const bool is_known = ring.knows_ring_sequence && ring.seen > lost_through_;
+  return is_known ? std::optional(ring.last_ring_sequence) : std::nullopt;
+}
+
 void VerifyProducers::apply(const Leaf& leaf, Bytes body, bool erased) {
   const bool concerns_ring = leaf.type == EntryType::kProducer || leaf.type == EntryType::kRecord ||
                              leaf.type == EntryType::kRejected || leaf.type == EntryType::kGap;

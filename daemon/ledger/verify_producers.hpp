@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "daemon/ledger/verify_findings.hpp"
 #include "proto/entry_body.hpp"
@@ -28,6 +29,9 @@ class VerifyProducers {
 
   // The next entry; `body` is empty where it was erased or where it is a record's.
   void apply(const xase::proto::Leaf& leaf, xase::proto::Bytes body, bool erased);
+
+  // Of the last record of this ring that was taken; nothing where it is not known.
+  std::optional<std::uint64_t> last_ring_sequence(const xase::proto::Id& ring_id) const;
 
   std::size_t rings() const { return rings_.size(); }
 

@@ -104,7 +104,8 @@ LedgerWalk::LedgerWalk(FileSystem& fs, const std::string& state_dir, const Verif
       findings_(options.findings_max),
       heads_(fs, state_dir, options, findings_),
       producers_(findings_),
-      receipts_(findings_) {}
+      receipts_(findings_),
+      seals_(findings_, producers_, heads_.keys()) {}
 
 Status LedgerWalk::run() {
   if (Status status = heads_.open(); !status.ok()) return status;
@@ -224,6 +225,7 @@ void LedgerWalk::begin(const xase::proto::SegmentHeaderResult& header) {
     facts_.report.totals_before = header.header.totals;
   }
   producers_.begin_at(first_);
+  seals_.begin_at(first_);
   heads_.roots().begin_at(first_);
 }
 

@@ -15,6 +15,7 @@
 #include "daemon/ledger/verify_heads.hpp"
 #include "daemon/ledger/verify_producers.hpp"
 #include "daemon/ledger/verify_receipts.hpp"
+#include "daemon/ledger/verify_seals.hpp"
 #include "daemon/platform/sha256.hpp"
 
 namespace xased {
@@ -43,6 +44,7 @@ class LedgerWalk {
   Facts take_facts();
   const VerifyFindings& findings() const { return findings_; }
   const VerifyHeads& heads() const { return heads_; }
+  const VerifySeals& seals() const { return seals_; }
 
  private:
   using Hash = xase::proto::Hash;
@@ -108,6 +110,7 @@ class LedgerWalk {
   VerifyHeads heads_;
   VerifyProducers producers_;
   VerifyReceipts receipts_;
+  VerifySeals seals_;
   Facts facts_;
   Sha256 sha256_;
 

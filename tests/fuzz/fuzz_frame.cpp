@@ -4,6 +4,7 @@
 
 #include "proto/entry_body.hpp"
 #include "proto/frame.hpp"
+#include "proto/seal.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace {
@@ -36,6 +37,8 @@ void check_body(EntryType type, const Erasable& erasable) {
     case EntryType::kReceipt:
     case EntryType::kDeadLetter:
       return check_round_trip(decode_receipt_body(body), body);
+    case EntryType::kSeal:
+      return check_round_trip(decode_seal_body(body), body);
     case EntryType::kRecord: {
       const auto fields = decode_record_parts(erasable);
       if (!fields) return;

@@ -9,7 +9,7 @@
 
 namespace xased {
 
-// One thread. The private half never leaves it.
+// sign() from several threads at once. The private half never leaves it.
 class Signer {
  public:
   virtual ~Signer() = default;

@@ -13,8 +13,8 @@
 
 namespace xased {
 
-// One thread. The private bytes lie in OpenSSL's memory, which it cleanses; copies that pass
-// through here are cleansed before they are let go.
+// sign() from several threads at once. The private bytes lie in OpenSSL's memory, which it
+// cleanses; copies that pass through here are cleansed before they are let go.
 class Ed25519Key final : public Signer {
  public:
   // `name`: of its signature lines, the ledger's origin. A new key from OpenSSL's generator.

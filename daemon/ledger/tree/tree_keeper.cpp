@@ -8,6 +8,7 @@
 #include "daemon/ledger/tree/checkpoint.hpp"
 #include "proto/hashing.hpp"
 #include "proto/run_dir.hpp"
+#include "proto/seal.hpp"
 
 namespace xased {
 
@@ -139,7 +140,36 @@ Status TreeKeeper::append(const Entry& entry) {
     return status;
   }
   if (expected_ && writer_->size() == expected_->size) check_head();
+  if (entry.leaf.type == xase::proto::EntryType::kSeal) take_seal(entry);
   return {};
+}
+
+// Which key signs from here on. One that is not there belongs to an epoch that is long closed: the
+// tree is being made again.
+void TreeKeeper::take_seal(const Entry& entry) {
+  if (options_.epoch_keys == nullptr) return;
+  const auto seal = xase::proto::decode_seal_body(entry.body());
+  if (!seal) return;
+  if (seal->event == xase::proto::SealEvent::kOpen) {
+    auto key = options_.epoch_keys->load(seal->epoch);
+    epoch_key_ = key.ok() ? std::move(*key) : nullptr;
+    key_epoch_ = seal->epoch;
+  } else if (seal->event == xase::proto::SealEvent::kClose) {
+    closed_epochs_.push_back(seal->epoch);
+  }
+}
+
+void TreeKeeper::erase_closed() {
+  while (!closed_epochs_.empty()) {
+    const std::uint64_t epoch = closed_epochs_.back();
+    if (epoch == key_epoch_) epoch_key_.reset();
+    if (Status status = options_.epoch_keys->erase(epoch); !status.ok()) {
+      log_.log(LogLevel::kError, "erase", "the key of a closed epoch cannot be erased",
+               {{"epoch", epoch}, {"error", status.message()}}, nanoseconds(clock_.boot_ns()));
+      return;  // after the next checkpoint again
+    }
+    closed_epochs_.pop_back();
+  }
 }
 
 // The tree is made again up to where it was signed.
@@ -204,12 +234,14 @@ Status TreeKeeper::take(std::size_t entries_max) {
 Status TreeKeeper::publish() {
   if (Status status = writer_->publish(); !status.ok()) return status;
   const Checkpoint head{signer_.verifier_key().name, writer_->size(), writer_->root()};
-  const std::array<Signer*, 1> signers{&signer_};
+  std::vector<Signer*> signers{&signer_};
+  if (epoch_key_ != nullptr) signers.push_back(epoch_key_.get());
   const auto note = sign_checkpoint(head, signers);
   if (!note.ok()) return note.status();
   if (Status status = write_checkpoint(fs_, directory_, *note); !status.ok()) return status;
   counters_.checkpoint_size.store(head.size, std::memory_order_relaxed);
   counters_.checkpoint_wall_ns.store(clock_.wall_ns(), std::memory_order_relaxed);
+  erase_closed();
   // What fails here is tried again after the next one.
   (void)writer_->remove_superseded();
   return {};

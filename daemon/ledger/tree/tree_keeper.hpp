@@ -12,6 +12,7 @@
 #include "daemon/ledger/journal_reader.hpp"
 #include "daemon/ledger/positions.hpp"
 #include "daemon/ledger/sync_stage.hpp"
+#include "daemon/ledger/tree/epoch_keys.hpp"
 #include "daemon/ledger/tree/signer.hpp"
 #include "daemon/ledger/tree/tile_writer.hpp"
 #include "daemon/platform/clock.hpp"
@@ -23,6 +24,9 @@ struct TreeOptions {
   std::string state_dir;
   // Shortest time between two checkpoints while there is something new.
   std::chrono::nanoseconds checkpoint_interval = std::chrono::seconds(1);
+  // Where set, the key of the epoch in which a checkpoint is made signs it too, and is erased once
+  // the epoch's closing seal is under a checkpoint. Outlives the keeper.
+  EpochKeys* epoch_keys = nullptr;
 };
 
 // Written by the tree's owner, read by any thread.
@@ -69,6 +73,8 @@ class TreeKeeper final : public SyncSideWork {
   Status set_aside(const xase::proto::Checkpoint& head);
   Status take(std::size_t entries_max);
   Status append(const Entry& entry);
+  void take_seal(const Entry& entry);
+  void erase_closed();
   Status publish();
   void check_head();
   void stall(const std::string& why);
@@ -84,6 +90,9 @@ class TreeKeeper final : public SyncSideWork {
   std::unique_ptr<TileWriter> writer_;
   std::unique_ptr<JournalReader> reader_;  // at entry writer_->size() + 1
   Sha256 sha_;
+  std::unique_ptr<Ed25519Key> epoch_key_;
+  std::uint64_t key_epoch_ = 0;               // that epoch_key_ is of
+  std::vector<std::uint64_t> closed_epochs_;  // whose keys are to be erased
   // The head on disk, until the tree has its size again and shows the same root.
   std::optional<xase::proto::Checkpoint> expected_;
   std::int64_t next_checkpoint_boot_ns_ = 0;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -65,7 +66,7 @@ TEST(ConfigKeys, StoreIntoTheirOwnFieldAlone) {
         case ConfigType::kMode:
           return "0600";
         case ConfigType::kDuration:
-          return "17ms";
+          return std::to_string(std::max<std::uint64_t>(17, key.min)) + "ms";
         case ConfigType::kBytes:
           return std::to_string(key.min);
         case ConfigType::kCount:

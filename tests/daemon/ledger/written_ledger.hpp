@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -103,6 +104,7 @@ class LedgerWriter {
                     history.last_record_sequence, false};
     }
     ledger_->on_new_segment([this] {
+      if (at_segment_start) at_segment_start();
       start_segment();
       return true;
     });
@@ -208,7 +210,9 @@ class LedgerWriter {
   }
 
   Ledger& ledger() { return *ledger_; }
+  const Clock& clock() const { return clock_; }
   Recovery recovery;
+  std::function<void()> at_segment_start;
 
  private:
   struct Ring {
