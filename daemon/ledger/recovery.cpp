@@ -27,7 +27,10 @@ void Recoverer::apply(const Leaf& leaf, Bytes body) {
   count_entry(leaf.type, body, out_.chain.totals);
   out_.was_clean = leaf.type == EntryType::kStop;
   if (leaf.type == EntryType::kSeal) apply_seal(body);
-  if (leaf.ring_id == xase::proto::Id{}) return;
+  // An answer names its record's ring too, which may be long gone and says nothing of where it ended.
+  const bool tells_of_ring = leaf.type == EntryType::kRecord || leaf.type == EntryType::kRejected ||
+                             leaf.type == EntryType::kProducer || leaf.type == EntryType::kGap;
+  if (leaf.ring_id == xase::proto::Id{} || !tells_of_ring) return;
   RingHistory& ring = out_.rings[leaf.ring_id];
   switch (leaf.type) {
     case EntryType::kRecord:

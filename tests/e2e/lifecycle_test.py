@@ -100,11 +100,34 @@ class Stop(E2eTest):
         daemon.start()
         types = [e["type"] for e in daemon.entries()]
         self.assertEqual(types[0], "START")
-        self.assertEqual(types[-3:], ["STOP", "START", "KEY"])
+        self.assertEqual(types[-5:], ["SEAL", "STOP", "START", "KEY", "SEAL"])
         self.assertNotIn("RECOVERED", types)
         self.assertGreater(before, 0)
         stats = daemon.stats()
         self.assertEqual((stats["delivered"], stats["committed"]), (5, 5))
+
+    def test_epochs_close_with_their_own_keys_which_are_gone_then(self):
+        api = self.api()
+        daemon = self.daemon(api, settings={"ledger.epoch": "1s", "ledger.seal_interval": "1s"})
+        keys = daemon.state_dir / "keys"
+
+        def epochs():
+            return sorted(int(path.stem.split("-")[1]) for path in keys.glob("epoch-*.key"))
+        self.record(daemon, with_ids("first", 5))
+        eventually(lambda: epochs() and epochs()[0] >= 3, "two epochs have ended")
+        daemon.kill()
+        open_epochs = epochs()
+        self.assertIn(len(open_epochs), (1, 2))
+        daemon.start()
+        self.record(daemon, with_ids("second", 5))
+        daemon.drained(10)
+        eventually(lambda: epochs()[0] > open_epochs[-1], "the one that was open is closed too")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(epochs(), [])
+        done = self.ctl(daemon, "verify", daemon.state_dir, "--key", keys / "log.vkey", "--json")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        seals = [p for p in json.loads(done.stdout)["properties"] if p["name"] == "seals"]
+        self.assertEqual([p["verdict"] for p in seals], ["PROVEN"], seals)
 
     def test_counts_and_the_log_go_on_over_restarts(self):
         api = self.api()

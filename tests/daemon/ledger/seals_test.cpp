@@ -170,6 +170,22 @@ TEST(Seals, EverySegmentStartsWithOneAndRecoveryNeedsNoOther) {
   EXPECT_EQ(seals_of(*report).verdict, Verdict::kProven) << seals_of(*report).text;
 }
 
+TEST(Seals, AnAnswerToARingThatIsGoneTellsNothingOfItsRecords) {
+  SealedLedger ledger;
+  auto run = ledger.run();
+  run->record(1);
+  test::Written elsewhere;
+  elsewhere.sequence = 4;
+  elsewhere.ring_id = LedgerWriter::ring(9);
+  elsewhere.ring_sequence = 400;
+  run->writer.receipt(elsewhere);
+  run->writer.sync();
+  run.reset();
+  run = ledger.run();
+  EXPECT_EQ(run->writer.recovery.rings.count(LedgerWriter::ring(9)), 0U);
+  EXPECT_EQ(run->writer.recovery.rings.count(LedgerWriter::ring(1)), 1U);
+}
+
 TEST(Seals, WhoHasTheLedgersKeyAndNotTheEpochsCannotMakeAClosedEpochAnew) {
   SealedLedger ledger;
   auto run = ledger.run();
