@@ -176,6 +176,9 @@ Status Daemon::open_tree() {
   if (!opened.ok()) return opened.status();
   tree_ = std::move(opened->keeper);
   sync_->also_do(*tree_);
+  index_ = std::make_unique<IndexKeeper>(system_file_system(), system_clock(), positions_,
+                                         config_.state_dir);
+  sync_->also_do(*index_);
   if (opened->disagreement.empty()) return {};
   log_error("tree", "the ledger is not the one that was signed; its old head is in quarantine",
             {{"why", opened->disagreement}});

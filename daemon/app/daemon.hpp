@@ -16,6 +16,7 @@
 #include "daemon/control/control_server.hpp"
 #include "daemon/control/snapshot.hpp"
 #include "daemon/delivery/delivery_stage.hpp"
+#include "daemon/evidence/index_keeper.hpp"
 #include "daemon/intake/intake_stage.hpp"
 #include "daemon/ledger/journal_tap.hpp"
 #include "daemon/ledger/ledger.hpp"
@@ -77,6 +78,7 @@ class Daemon {
   std::unique_ptr<EpochKeys> epoch_keys_;
   std::unique_ptr<Seals> seals_;
   std::unique_ptr<TreeKeeper> tree_;
+  std::unique_ptr<IndexKeeper> index_;
   std::unique_ptr<DeliveryStage> delivery_;
   std::unique_ptr<IntakeStage> intake_;
   std::unique_ptr<JournalTap> tap_;

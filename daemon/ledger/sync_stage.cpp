@@ -57,7 +57,9 @@ Status SyncStage::sync_pending() {
 
 std::chrono::nanoseconds SyncStage::work_aside() {
   if (preparer_.step()) return std::chrono::nanoseconds(0);
-  return side_work_ != nullptr ? std::min(side_work_->step(), kIdle) : kIdle;
+  std::chrono::nanoseconds wait = kIdle;
+  for (SyncSideWork* work : side_works_) wait = std::min(wait, work->step());
+  return wait;
 }
 
 std::chrono::nanoseconds SyncStage::step() {

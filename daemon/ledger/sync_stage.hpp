@@ -39,8 +39,8 @@ class SyncStage {
   SyncStage(const SyncStage&) = delete;
   SyncStage& operator=(const SyncStage&) = delete;
 
-  // Before the thread starts. `work` outlives it.
-  void also_do(SyncSideWork& work) { side_work_ = &work; }
+  // Before the thread starts. `work` outlives it. Several take a step each in turn.
+  void also_do(SyncSideWork& work) { side_works_.push_back(&work); }
 
   // Intake. Entries up to `sequence` are written to `file`. False: the queue is full, try again.
   bool submit(std::shared_ptr<File> file, std::uint64_t sequence);
@@ -82,7 +82,7 @@ class SyncStage {
   SegmentPreparer& preparer_;
   Wake& own_wake_;
   Wake& intake_wake_;
-  SyncSideWork* side_work_ = nullptr;
+  std::vector<SyncSideWork*> side_works_;
   std::atomic<std::int64_t> interval_ns_;
   SpscQueue<Request, kRequestsMax> requests_;
   std::atomic<bool> hurry_{false};

@@ -126,9 +126,12 @@ class LedgerWriter {
   }
 
   Written record(const Id& id, std::size_t input_bytes = 0) {
+    return record(id, encoded_record(rings_[id].last + 1, input_bytes));
+  }
+  // `bytes`: an encoded record.
+  Written record(const Id& id, const ByteBuffer& bytes) {
     introduce(id);
-    Ring& ring = rings_[id];
-    const ByteBuffer bytes = encoded_record(ring.last + 1, input_bytes);
+    const Ring& ring = rings_[id];
     return taken(id, [&] { return ledger_->append_record(subject(id, ring.last + 1), bytes); });
   }
 
