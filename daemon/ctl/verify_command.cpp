@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "daemon/ctl/command.hpp"
+#include "daemon/ctl/pinned_keys.hpp"
+#include "daemon/ctl/proof_view.hpp"
 #include "daemon/ctl/terminal.hpp"
+#include "daemon/evidence/verify_proof.hpp"
 #include "daemon/ledger/verify.hpp"
-#include "daemon/ledger/verify_keys.hpp"
 
 namespace xased::ctl {
 namespace {
@@ -283,25 +286,11 @@ class Pages {
   std::string text_;
 };
 
-// A verifier key in text, or a file that holds one.
-Result<xase::proto::VerifierKey> pinned_key(const std::string& text) {
-  Sha256 sha;
-  const auto key = xase::proto::parse_verifier_key(sha, text);
-  if (key.ok()) return *key;
-  auto from_file = read_verifier_key(system_file_system(), text);
-  if (from_file.ok() || from_file.status().code() != Code::kNotFound) return from_file;
-  return Status(Code::kInvalid, "--key " + text + " is neither a verifier key (" +
-                                    std::string(note_fault_text(key.fault)) +
-                                    ") nor a file; on the ledger's host: xasectl keys show");
-}
-
 // What is pinned and given.
 Status read_outside(const VerifyCommandOptions& options, VerifyOptions& to) {
-  for (const std::string& text : options.keys) {
-    auto key = pinned_key(text);
-    if (!key.ok()) return key.status();
-    to.keys.push_back(std::move(*key));
-  }
+  auto keys = read_pinned_keys(options.keys);
+  if (!keys.ok()) return keys.status();
+  to.keys = std::move(*keys);
   for (const std::string& path : options.checkpoints) {
     const auto bytes = read_file(system_file_system(), path, xase::proto::kNoteBytesMax);
     if (!bytes.ok()) return bytes.status();
@@ -310,7 +299,42 @@ Status read_outside(const VerifyCommandOptions& options, VerifyOptions& to) {
   return {};
 }
 
+int run_verify_proof(const Globals& globals, const VerifyCommandOptions& options) {
+  if (!options.checkpoints.empty()) {
+    return fail(kExitUsage,
+                "--checkpoint is for a state directory: a proof is of one entry under one head");
+  }
+  const auto keys = read_pinned_keys(options.keys);
+  if (!keys.ok()) {
+    return fail(keys.status().code() == Code::kDenied ? kExitDenied : kExitMalformed,
+                keys.status().message());
+  }
+  const auto bytes = read_file(system_file_system(), options.state_dir, kProofBytesMax);
+  if (!bytes.ok()) {
+    return fail(bytes.status().code() == Code::kDenied ? kExitDenied : kExitMalformed,
+                bytes.status().message());
+  }
+  const auto proof = decode_proof(xase::proto::as_text(*bytes));
+  if (!proof.ok()) {
+    return fail(kExitMalformed, options.state_dir + ": " + proof.status().message());
+  }
+  const auto report = verify_proof(*proof, *keys);
+  if (!report.ok()) {
+    return fail(kExitMalformed, options.state_dir + ": " + report.status().message());
+  }
+  if (globals.json) {
+    write_all(STDOUT_FILENO, proof_json(*proof, *report) + "\n");
+  } else if (!options.quiet) {
+    write_all(STDOUT_FILENO, proof_page(*proof, *report, style_of(STDOUT_FILENO)));
+  }
+  return report->exit_code();
+}
+
 int run_verify(const Globals& globals, const VerifyCommandOptions& options) {
+  std::error_code ignored;
+  if (std::filesystem::is_regular_file(options.state_dir, ignored)) {
+    return run_verify_proof(globals, options);
+  }
   const Result<std::string> state_dir = resolve_state_dir(globals, options.state_dir);
   if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
   ProgressBar progress(style_of(STDERR_FILENO));
@@ -345,7 +369,7 @@ int run_verify(const Globals& globals, const VerifyCommandOptions& options) {
 
 void add_verify_command(CLI::App& app, Globals& globals) {
   CLI::App* command = app.add_subcommand(
-      "verify", "Verify a ledger offline, from its files alone, trusting nobody");
+      "verify", "Verify a ledger, or a proof of one entry, offline and trusting nobody");
   command->footer(
       "\nExit codes: 0 all that is asked for is proven; 1 something is refuted; 2 not enough to "
       "say;\n"
@@ -356,8 +380,9 @@ void add_verify_command(CLI::App& app, Globals& globals) {
       "time "
       "to time.");
   auto options = std::make_shared<VerifyCommandOptions>();
-  command->add_option("STATE_DIR", options->state_dir,
-                      "Of the ledger; default: that of the configuration");
+  command->add_option("STATE_DIR|PROOF", options->state_dir,
+                      "Of the ledger, or a file that xasectl prove wrote; default: the state "
+                      "directory of the configuration");
   command
       ->add_option("--key", options->keys,
                    "Must have signed: a verifier key, or a file that holds one; may be repeated")

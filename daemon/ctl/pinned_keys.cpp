@@ -1,0 +1,34 @@
+#include "daemon/ctl/pinned_keys.hpp"
+
+#include "daemon/ledger/verify_keys.hpp"
+#include "daemon/platform/file_system.hpp"
+#include "daemon/platform/sha256.hpp"
+
+namespace xased::ctl {
+namespace {
+
+Result<xase::proto::VerifierKey> pinned_key(const std::string& text) {
+  Sha256 sha;
+  const auto key = xase::proto::parse_verifier_key(sha, text);
+  if (key.ok()) return *key;
+  auto from_file = read_verifier_key(system_file_system(), text);
+  if (from_file.ok() || from_file.status().code() != Code::kNotFound) return from_file;
+  return Status(Code::kInvalid, "--key " + text + " is neither a verifier key (" +
+                                    std::string(note_fault_text(key.fault)) +
+                                    ") nor a file; on the ledger's host: xasectl keys show");
+}
+
+}  // namespace
+
+Result<std::vector<xase::proto::VerifierKey>> read_pinned_keys(
+    const std::vector<std::string>& texts) {
+  std::vector<xase::proto::VerifierKey> keys;
+  for (const std::string& text : texts) {
+    auto key = pinned_key(text);
+    if (!key.ok()) return key.status();
+    keys.push_back(std::move(*key));
+  }
+  return keys;
+}
+
+}  // namespace xased::ctl
