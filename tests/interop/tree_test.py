@@ -9,34 +9,15 @@ import os
 import pathlib
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-BUILD = pathlib.Path(os.environ["XASE_BUILD"])
+from checker import BUILD, build_checker, run
+
 EARLIER, SIZE = 50_000, 70_000
 LEAF = 290  # in a bundle, its length before it
 SEED = int(os.environ.get("XASE_SEED") or random.randrange(1 << 31))
-
-
-def run(*command, **options):
-    return subprocess.run(
-        [str(part) for part in command], text=True, capture_output=True, timeout=300,
-        stdin=subprocess.DEVNULL, **options)
-
-
-def build_checker(folder):
-    """Offline: Debian's golang-golang-x-mod-dev is a GOPATH of its own."""
-    program = folder / "check_tree"
-    environment = dict(
-        os.environ, GO111MODULE="off", GOPATH="/usr/share/gocode", GOFLAGS="", GOPROXY="off",
-        GOCACHE=str(BUILD / "go-cache"))
-    done = run("go", "build", "-o", program, HERE / "check_tree.go", env=environment)
-    if done.returncode != 0:
-        sys.exit(f"go build failed (deploy/install-deps --tests brings what it needs):\n{done.stderr}")
-    return program
 
 
 class Tree(unittest.TestCase):
@@ -44,7 +25,7 @@ class Tree(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="xase-interop-"))
         cls.addClassCleanup(shutil.rmtree, cls.folder)
-        cls.program = build_checker(cls.folder)
+        cls.program = build_checker(cls.folder, "check_tree")
         cls.tree = cls.folder / "tree"
         done = run(BUILD / "tests" / "interop-build-tree", cls.tree, EARLIER, SIZE)
         if done.returncode != 0:
