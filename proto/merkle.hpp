@@ -68,6 +68,18 @@ class TreeFrontier {
     ++size_;
   }
 
+  // Takes the node over the 2^level leaves from number size() on, of which that must be a multiple.
+  template <Sha256Hasher Hasher>
+  void append_node(Hasher& hasher, unsigned level, const Hash& hash) {
+    Hash node = hash;
+    size_ += std::uint64_t{1} << level;
+    for (std::uint64_t before = size_ - (std::uint64_t{1} << level); ((before >> level) & 1U) != 0;
+         ++level) {
+      node = node_hash(hasher, nodes_[level], node);
+    }
+    nodes_[level] = node;
+  }
+
   template <Sha256Hasher Hasher>
   Hash root(Hasher& hasher) const {
     if (size_ == 0) return empty_root(hasher);
@@ -285,6 +297,70 @@ template <Sha256Hasher Hasher>
     sn >>= 1U;
   }
   return sn == 0 && first_hash == first_root && second_hash == second_root;
+}
+
+// That leaves [begin, end) are in a tree: the nodes over all that lies left of them, and over all
+// that lies right, each the largest that ends or begins there; from left to right ("compact
+// ranges" of transparency-dev's merkle).
+struct RangeProof {
+  std::vector<Hash> left;
+  std::vector<Hash> right;
+};
+
+// Calls `take(level, index)` for the nodes over [begin, end), from left to right; no two neighbours
+// have a common parent inside of the range. Ends where `take` returns false, and says so.
+template <class Take>
+bool walk_nodes(std::uint64_t begin, std::uint64_t end, Take&& take) {
+  while (begin < end) {
+    const auto fits = static_cast<unsigned>(std::bit_width(end - begin) - 1);
+    const auto aligned = begin == 0 ? fits : static_cast<unsigned>(std::countr_zero(begin));
+    const unsigned level = aligned < fits ? aligned : fits;
+    if (!take(level, begin >> level)) return false;
+    begin += std::uint64_t{1} << level;
+  }
+  return true;
+}
+
+// Nothing unless begin <= end <= size, or where a node cannot be had.
+template <NodeReader Read>
+std::optional<RangeProof> prove_range(Read&& read, std::uint64_t begin, std::uint64_t end,
+                                      std::uint64_t size) {
+  if (begin > end || end > size || size > kTreeSizeMax) return std::nullopt;
+  RangeProof proof;
+  const auto to = [&](std::vector<Hash>& hashes) {
+    return [&](unsigned level, std::uint64_t index) {
+      const std::optional<Hash> node = read(level, index);
+      if (node) hashes.push_back(*node);
+      return node.has_value();
+    };
+  };
+  if (!walk_nodes(0, begin, to(proof.left)) || !walk_nodes(end, size, to(proof.right))) {
+    return std::nullopt;
+  }
+  return proof;
+}
+
+// The root that the hashes of the leaves from number `begin` on lead to with the proof; nothing
+// where the proof has not the numbers of hashes that range and size ask for.
+template <Sha256Hasher Hasher>
+std::optional<Hash> root_by_range(Hasher& hasher, std::uint64_t begin, std::span<const Hash> leaves,
+                                  std::uint64_t size, const RangeProof& proof) {
+  if (size > kTreeSizeMax || begin > size || leaves.size() > size - begin) return std::nullopt;
+  TreeFrontier frontier;
+  const auto from = [&](std::span<const Hash> hashes, std::size_t& next) {
+    return [&hasher, &frontier, &next, hashes](unsigned level, std::uint64_t) {
+      if (next == hashes.size()) return false;
+      frontier.append_node(hasher, level, hashes[next++]);
+      return true;
+    };
+  };
+  std::size_t left = 0;
+  std::size_t right = 0;
+  if (!walk_nodes(0, begin, from(proof.left, left))) return std::nullopt;
+  for (const Hash& leaf : leaves) frontier.append(hasher, leaf);
+  if (!walk_nodes(begin + leaves.size(), size, from(proof.right, right))) return std::nullopt;
+  if (left != proof.left.size() || right != proof.right.size()) return std::nullopt;
+  return frontier.root(hasher);
 }
 
 }  // namespace xase::proto

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "daemon/ctl/evidence_view.hpp"
 #include "proto/base64.hpp"
 #include "proto/entry_body.hpp"
 #include "proto/record.hpp"
@@ -30,17 +31,6 @@ constexpr std::array<std::pair<const char*, Span>, 10> kRestFields{{
     {"feature_schema_hash", Span::kFeatureSchemaHash},
     {"explanation", Span::kExplanation},
 }};
-
-const char* verdict_of(int exit_code) {
-  switch (exit_code) {
-    case 0:
-      return "verified";
-    case 1:
-      return "refuted";
-    default:
-      return "not_established";
-  }
-}
 
 bool is_shown(const ProofReport& report, std::size_t part) {
   return report.property(part_name(part)).verdict == VerifyVerdict::kProven;
@@ -136,9 +126,8 @@ class Page {
     for (const auto& [name, text] : shown_fields(proof_, report_)) labelled(name, printable(text));
     answer();
     line("");
-    properties();
-    verdict();
-    return std::move(text_);
+    return text_ + property_lines(report_.properties,
+                                  "this entry is in the ledger that a pinned key signed", style_);
   }
 
  private:
@@ -177,45 +166,6 @@ class Page {
     labelled("answer", printable(body->answer));
   }
 
-  void properties() {
-    for (const ProofProperty& property : report_.properties) {
-      Ink color = Ink::kDim;
-      if (property.verdict == VerifyVerdict::kProven) color = Ink::kGreen;
-      if (property.verdict == VerifyVerdict::kRefuted) color = Ink::kRed;
-      if (property.verdict == VerifyVerdict::kNotEstablished && property.required) {
-        color = Ink::kYellow;
-      }
-      line(paint(style_, color, left(verify_verdict_name(property.verdict), 17)) +
-           left(property.name, 11) + printable(property.text));
-    }
-    line("");
-  }
-
-  std::string names_where(VerifyVerdict verdict) const {
-    std::string names;
-    for (const ProofProperty& property : report_.properties) {
-      const bool counts = property.required || verdict == VerifyVerdict::kRefuted;
-      if (!counts || property.verdict != verdict) continue;
-      names += (names.empty() ? "" : ", ") + property.name;
-    }
-    return names;
-  }
-
-  void verdict() {
-    switch (report_.exit_code()) {
-      case 0:
-        line(paint(style_, Ink::kGreen, "VERIFIED") +
-             "  this entry is in the ledger that a pinned key signed");
-        break;
-      case 1:
-        line(paint(style_, Ink::kRed, "REFUTED") + "  " + names_where(VerifyVerdict::kRefuted));
-        break;
-      default:
-        line(paint(style_, Ink::kYellow, "NOT ESTABLISHED") +
-             "  there is not enough here to say: " + names_where(VerifyVerdict::kNotEstablished));
-    }
-  }
-
   const Proof& proof_;
   const ProofReport& report_;
   const Style& style_;
@@ -229,20 +179,14 @@ std::string proof_page(const Proof& proof, const ProofReport& report, const Styl
 }
 
 std::string proof_json(const Proof& proof, const ProofReport& report) {
-  Json json{{"verdict", verdict_of(report.exit_code())},
+  Json json{{"verdict", evidence_verdict(report.properties)},
             {"origin", report.origin},
             {"size", report.size},
             {"root", report.root},
             {"signed_by", report.signed_by},
             {"leaf_hash", report.leaf_hash},
             {"entry", leaf_json(report.leaf)}};
-  Json& properties = json["properties"] = Json::array();
-  for (const ProofProperty& property : report.properties) {
-    properties.push_back({{"name", property.name},
-                          {"verdict", verify_verdict_name(property.verdict)},
-                          {"required", property.required},
-                          {"text", property.text}});
-  }
+  json["properties"] = properties_json(report.properties);
   Json& disclosed = json["disclosed"] = Json::object();
   for (const auto& [name, text] : shown_fields(proof, report)) disclosed[name] = text_json(text);
   json["receipt"] = Json();

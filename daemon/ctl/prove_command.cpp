@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "daemon/ctl/command.hpp"
+#include "daemon/ctl/disclosure.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/evidence/entry_finder.hpp"
 #include "daemon/evidence/make_proof.hpp"
@@ -58,23 +59,6 @@ Result<std::uint64_t> find_record(const ProveOptions& options, const std::string
          others);
   }
   return records->back();
-}
-
-Result<Disclosure> disclosure_of(const std::vector<std::string>& names) {
-  Disclosure disclose{};
-  for (const std::string& name : names) {
-    const auto part = parse_part_name(name);
-    if (part) {
-      disclose[*part] = true;
-    } else if (name == "all") {
-      disclose.fill(true);
-    } else {
-      return Status(
-          Code::kInvalid,
-          "--disclose takes input, output, context, rest or all, and not " + printable(name));
-    }
-  }
-  return disclose;
 }
 
 // What was made, in a line for people and in one for programs.
@@ -175,10 +159,7 @@ void add_prove_command(CLI::App& app, Globals& globals) {
       ->add_option("--state-dir", options->state_dir,
                    "Of the ledger; default: that of the configuration")
       ->type_name("DIR");
-  command
-      ->add_option("--disclose", options->disclose,
-                   "What to show: input, output, context, rest (policy, ids, model, explanation, "
-                   "...), all; separated by commas; default: nothing")
+  command->add_option("--disclose", options->disclose, kDiscloseHelp)
       ->type_name("PARTS")
       ->delimiter(',')
       ->allow_extra_args(false);

@@ -10,9 +10,8 @@
 
 #include "daemon/ctl/command.hpp"
 #include "daemon/ctl/pinned_keys.hpp"
-#include "daemon/ctl/proof_view.hpp"
 #include "daemon/ctl/terminal.hpp"
-#include "daemon/evidence/verify_proof.hpp"
+#include "daemon/ctl/verify_evidence.hpp"
 #include "daemon/ledger/verify.hpp"
 
 namespace xased::ctl {
@@ -299,41 +298,13 @@ Status read_outside(const VerifyCommandOptions& options, VerifyOptions& to) {
   return {};
 }
 
-int run_verify_proof(const Globals& globals, const VerifyCommandOptions& options) {
-  if (!options.checkpoints.empty()) {
-    return fail(kExitUsage,
-                "--checkpoint is for a state directory: a proof is of one entry under one head");
-  }
-  const auto keys = read_pinned_keys(options.keys);
-  if (!keys.ok()) {
-    return fail(keys.status().code() == Code::kDenied ? kExitDenied : kExitMalformed,
-                keys.status().message());
-  }
-  const auto bytes = read_file(system_file_system(), options.state_dir, kProofBytesMax);
-  if (!bytes.ok()) {
-    return fail(bytes.status().code() == Code::kDenied ? kExitDenied : kExitMalformed,
-                bytes.status().message());
-  }
-  const auto proof = decode_proof(xase::proto::as_text(*bytes));
-  if (!proof.ok()) {
-    return fail(kExitMalformed, options.state_dir + ": " + proof.status().message());
-  }
-  const auto report = verify_proof(*proof, *keys);
-  if (!report.ok()) {
-    return fail(kExitMalformed, options.state_dir + ": " + report.status().message());
-  }
-  if (globals.json) {
-    write_all(STDOUT_FILENO, proof_json(*proof, *report) + "\n");
-  } else if (!options.quiet) {
-    write_all(STDOUT_FILENO, proof_page(*proof, *report, style_of(STDOUT_FILENO)));
-  }
-  return report->exit_code();
-}
-
 int run_verify(const Globals& globals, const VerifyCommandOptions& options) {
   std::error_code ignored;
   if (std::filesystem::is_regular_file(options.state_dir, ignored)) {
-    return run_verify_proof(globals, options);
+    if (!options.checkpoints.empty()) {
+      return fail(kExitUsage, "--checkpoint is for a state directory: a file stands alone");
+    }
+    return verify_evidence_file(globals, options.state_dir, options.keys, options.quiet);
   }
   const Result<std::string> state_dir = resolve_state_dir(globals, options.state_dir);
   if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
@@ -369,7 +340,7 @@ int run_verify(const Globals& globals, const VerifyCommandOptions& options) {
 
 void add_verify_command(CLI::App& app, Globals& globals) {
   CLI::App* command = app.add_subcommand(
-      "verify", "Verify a ledger, or a proof of one entry, offline and trusting nobody");
+      "verify", "Verify a ledger, a proof or a bundle, offline and trusting nobody");
   command->footer(
       "\nExit codes: 0 all that is asked for is proven; 1 something is refuted; 2 not enough to "
       "say;\n"
@@ -380,9 +351,9 @@ void add_verify_command(CLI::App& app, Globals& globals) {
       "time "
       "to time.");
   auto options = std::make_shared<VerifyCommandOptions>();
-  command->add_option("STATE_DIR|PROOF", options->state_dir,
-                      "Of the ledger, or a file that xasectl prove wrote; default: the state "
-                      "directory of the configuration");
+  command->add_option("STATE_DIR|FILE", options->state_dir,
+                      "Of the ledger, or a file that xasectl prove or export wrote; default: the "
+                      "state directory of the configuration");
   command
       ->add_option("--key", options->keys,
                    "Must have signed: a verifier key, or a file that holds one; may be repeated")

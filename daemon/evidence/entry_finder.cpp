@@ -54,7 +54,7 @@ EntryFinder::EntryFinder(FileSystem& fs, const std::string& state_dir)
 
 Result<FoundEntry> EntryFinder::entry(std::uint64_t sequence) {
   std::optional<FoundEntry> found;
-  const Status status = scan_entries(fs_, journal_, sequence, sequence, [&](const Entry& entry) {
+  Status status = scan_entries(fs_, journal_, sequence, sequence, [&](const Entry& entry) {
     found = keep(entry);
     return false;
   });
@@ -70,7 +70,7 @@ Result<std::uint64_t> EntryFinder::last_sequence() {
   if (!segments.ok()) return segments.status();
   if (segments->empty()) return std::uint64_t{0};
   std::uint64_t last = segments->back() - 1;
-  const Status status = scan_entries(fs_, journal_, last + 1, kNoLast, [&](const Entry& entry) {
+  Status status = scan_entries(fs_, journal_, last + 1, kNoLast, [&](const Entry& entry) {
     last = entry.leaf.sequence;
     return true;
   });
@@ -110,12 +110,11 @@ Result<std::vector<std::uint64_t>> EntryFinder::search(
     }
   }
   std::vector<std::uint64_t> found;
-  const Status status =
-      scan_entries(fs_, journal_, stretch.first, stretch.last, [&](const Entry& entry) {
-        ++entries_scanned_;
-        if (wants(entry)) found.push_back(entry.leaf.sequence);
-        return true;
-      });
+  Status status = scan_entries(fs_, journal_, stretch.first, stretch.last, [&](const Entry& entry) {
+    ++entries_scanned_;
+    if (wants(entry)) found.push_back(entry.leaf.sequence);
+    return true;
+  });
   if (!status.ok()) return status;
   return found;
 }
@@ -141,7 +140,7 @@ Result<std::vector<std::uint64_t>> EntryFinder::records_of(std::string_view tran
       bool is_it = !stretch->index;
       if (stretch->index) {
         // Two ids may share a key, and the file may be of a journal that was replaced.
-        const Status status = scan_entries(fs_, journal_, *one, *one, [&](const Entry& entry) {
+        Status status = scan_entries(fs_, journal_, *one, *one, [&](const Entry& entry) {
           is_it = wants(entry);
           return false;
         });
@@ -173,7 +172,7 @@ Result<std::optional<FoundEntry>> EntryFinder::answer_to(const FoundEntry& recor
     if (!found.ok()) return found.status();
     for (const std::uint64_t one : *found) {
       bool is_receipt = false;
-      const Status status = scan_entries(fs_, journal_, one, one, [&](const Entry& entry) {
+      Status status = scan_entries(fs_, journal_, one, one, [&](const Entry& entry) {
         const auto body = body_about_it(entry);
         is_receipt = body && entry.leaf.type == EntryType::kReceipt;
         if (body && body->action == xase::proto::ReceiptAction::kAnswer) answer = keep(entry);

@@ -2,7 +2,6 @@
 // be read and compared, and where they are gone the journal itself is read.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,7 +26,9 @@ struct IndexPair {
   std::uint64_t key = 0;
   std::uint64_t sequence = 0;
 
-  friend auto operator<=>(const IndexPair&, const IndexPair&) = default;
+  friend bool operator<(const IndexPair& a, const IndexPair& b) {
+    return a.key != b.key ? a.key < b.key : a.sequence < b.sequence;
+  }
 };
 
 // The beginning of the hash: ids of apps are of any length and of any distribution.

@@ -102,7 +102,7 @@ Status IndexKeeper::finish_run() {
   if (last_leaf_) {
     IndexHeader header{last_leaf_->log_id, run_first_, run_last(), {}};
     if (last_leaf_->sequence == run_last()) header.last_leaf_hash = last_leaf_hash_;
-    const Status status = write_index(fs_, directory_, header, transactions_, answers_);
+    Status status = write_index(fs_, directory_, header, transactions_, answers_);
     if (!status.ok()) return status;
   }
   go_to_next_run();

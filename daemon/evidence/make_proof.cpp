@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include "daemon/evidence/entry_finder.hpp"
-#include "daemon/ledger/tree/checkpoint.hpp"
+#include "daemon/evidence/unverified_head.hpp"
 #include "daemon/ledger/tree/tile_reader.hpp"
-#include "proto/checkpoint.hpp"
 #include "proto/hashing.hpp"
 
 namespace xased {
@@ -15,31 +14,6 @@ using xase::proto::kParts;
 
 namespace {
 
-struct Head {
-  std::string note;
-  xase::proto::Checkpoint checkpoint;
-};
-
-// The signed head as it is: who checks the proof checks the signature. Of size 0 where there is
-// none yet.
-Result<Head> read_head(FileSystem& fs, const std::string& tree) {
-  const std::string path = tree + "/" + std::string(kCheckpointName);
-  const auto bytes = read_file(fs, path, xase::proto::kNoteBytesMax);
-  if (!bytes.ok() && bytes.status().code() == Code::kNotFound) return Head{};
-  if (!bytes.ok()) return bytes.status();
-  Head head;
-  head.note = xase::proto::as_text(*bytes);
-  const auto note = xase::proto::parse_note(head.note);
-  auto checkpoint = note.ok() ? xase::proto::parse_checkpoint(note->text)
-                              : xase::proto::Parsed<xase::proto::Checkpoint>(note.fault);
-  if (!checkpoint.ok()) {
-    return Status(Code::kInvalid,
-                  path + " is malformed: " + std::string(note_fault_text(checkpoint.fault)));
-  }
-  head.checkpoint = std::move(checkpoint.value);
-  return head;
-}
-
 class Maker {
  public:
   Maker(FileSystem& fs, const std::string& state_dir)
@@ -47,7 +21,7 @@ class Maker {
 
   Result<MadeProof> make(std::uint64_t sequence, const Disclosure& disclose) {
     MadeProof made;
-    auto head = read_head(fs_, tree_);
+    auto head = read_unverified_head(fs_, tree_);
     if (!head.ok()) return head.status();
     made.covered = head->checkpoint.size;
     auto found = finder_.entry(sequence);
@@ -71,7 +45,7 @@ class Maker {
 
  private:
   // The entry as the tree has it, which must be as the journal has it.
-  Result<ProvenEntry> prove(TileReader& tiles, const Head& head, std::uint64_t sequence,
+  Result<ProvenEntry> prove(TileReader& tiles, const UnverifiedHead& head, std::uint64_t sequence,
                             const FoundEntry* entry) {
     const auto leaf = tiles.leaf(sequence);
     if (!leaf.ok()) return leaf.status();
@@ -111,7 +85,7 @@ class Maker {
     return {};
   }
 
-  Status add_answer(TileReader& tiles, const Head& head, const FoundEntry& record,
+  Status add_answer(TileReader& tiles, const UnverifiedHead& head, const FoundEntry& record,
                     MadeProof& made) {
     const auto answer = finder_.answer_to(record);
     if (!answer.ok()) return answer.status();

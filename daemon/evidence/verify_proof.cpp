@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "daemon/ledger/tree/ledger_key.hpp"
-#include "daemon/ledger/verify_keys.hpp"
 #include "proto/checkpoint.hpp"
 #include "proto/entry_body.hpp"
 #include "proto/hashing.hpp"
@@ -17,32 +15,28 @@ using xase::proto::Hash;
 using xase::proto::kParts;
 using xase::proto::kRestPart;
 using xase::proto::Leaf;
-using xase::proto::Note;
 
 namespace {
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
-struct Finding {
-  VerifyVerdict verdict;
-  std::string text;
-};
-
-Finding proven(std::string text) { return {VerifyVerdict::kProven, std::move(text)}; }
-Finding refuted(std::string text) { return {VerifyVerdict::kRefuted, std::move(text)}; }
-Finding unknown(std::string text) { return {VerifyVerdict::kNotEstablished, std::move(text)}; }
+using Finding = EvidenceFinding;
 
 class Verification {
  public:
   Verification(const Proof& proof, const std::vector<xase::proto::VerifierKey>& pinned)
-      : proof_(proof), keys_(pinned) {}
+      : proof_(proof), pinned_(pinned) {}
 
   Result<ProofReport> run() {
+    auto head = SignedHead::open(proof_.entry.inclusion.checkpoint);
+    if (!head.ok()) return head.status();
+    head_ = head->checkpoint();
     if (Status status = open(); !status.ok()) return status;
     add("leaf", true, check_leaf(proof_.entry, report_.leaf));
     add("inclusion", true, check_inclusion(proof_.entry));
-    add("ledger", true, check_ledger());
-    add("signer", true, check_signer());
+    add("ledger", true, head->check_ledger(report_.leaf.log_id));
+    add("signer", true, head->check_signer(pinned_));
+    report_.signed_by = head->signed_by();
     for (std::size_t part = 0; part < kParts; ++part) {
       const DisclosedPart* shown = shown_part(proof_.entry, part);
       add(std::string(part_name(part)), shown != nullptr, check_part(report_.leaf, part, shown));
@@ -53,23 +47,14 @@ class Verification {
 
  private:
   Status open() {
-    auto note = xase::proto::parse_note(proof_.entry.inclusion.checkpoint);
-    auto head = note.ok() ? xase::proto::parse_checkpoint(note->text)
-                          : xase::proto::Parsed<Checkpoint>(note.fault);
-    if (!head.ok()) {
-      return {Code::kInvalid,
-              "the proof's checkpoint is malformed: " + std::string(note_fault_text(head.fault))};
-    }
-    note_ = std::move(note.value);
-    head_ = std::move(head.value);
     const auto leaf = xase::proto::decode_leaf(proof_.entry.leaf);
-    if (!leaf) return {Code::kInvalid, "the proof's leaf is none that this program knows"};
+    if (!leaf) return {Code::kInvalid, "its leaf is none that this program knows"};
     report_.leaf = *leaf;
     report_.leaf_hash = xase::proto::to_hex(xase::proto::leaf_hash(sha_, proof_.entry.leaf));
     if (proof_.receipt) {
       report_.receipt = xase::proto::decode_leaf(proof_.receipt->leaf);
       if (!report_.receipt) {
-        return {Code::kInvalid, "the receipt's leaf is none that this program knows"};
+        return {Code::kInvalid, "its receipt's leaf is none that this program knows"};
       }
     }
     report_.origin = head_.origin;
@@ -114,38 +99,12 @@ class Verification {
                   number(head_.size) + " entries");
   }
 
-  Finding check_ledger() const {
-    if (!head_.origin.ends_with(checkpoint_origin("", report_.leaf.log_id))) {
-      return refuted("the leaf is of another ledger than the signed head, that of " + head_.origin);
-    }
-    return proven("leaf and signed head are of one ledger");
-  }
-
-  Finding check_signer() {
-    if (!keys_.has_pinned()) {
-      return unknown("no key was given to check the signature with: --key");
-    }
-    const NoteSigners signers = keys_.signers_of(note_);
-    for (const auto& key : signers.bad) {
-      if (keys_.is_pinned(key)) {
-        return refuted("the signature of " + keys_.short_text(key) + " does not verify");
-      }
-    }
-    std::string names;
-    for (const auto& key : signers.good) {
-      if (!keys_.is_pinned(key)) continue;
-      report_.signed_by.push_back(keys_.text(key));
-      names += (names.empty() ? "" : ", ") + keys_.short_text(key);
-    }
-    if (names.empty()) return unknown("none of the pinned keys has signed it");
-    return proven("signed by " + names + ", which is pinned");
-  }
-
   Finding check_part(const Leaf& leaf, std::size_t part, const DisclosedPart* shown) {
     const bool is_absent = leaf.commitments[part] == Hash{};
-    if (shown == nullptr) return unknown(is_absent ? "the entry has none" : "not disclosed");
+    if (shown == nullptr)
+      return not_established(is_absent ? "the entry has none" : "not disclosed");
     if (!shown->random) {
-      return unknown("disclosed without its random bytes, which shows nothing");
+      return not_established("disclosed without its random bytes, which shows nothing");
     }
     // An empty part has no commitment to be held against.
     if (is_absent || shown->bytes.empty() ||
@@ -157,7 +116,7 @@ class Verification {
   }
 
   Finding check_receipt() {
-    if (!proof_.receipt) return unknown("not in the proof");
+    if (!proof_.receipt) return not_established("not in the proof");
     const ProvenEntry& receipt = *proof_.receipt;
     const Leaf& leaf = *report_.receipt;
     const std::string name = "entry " + number(receipt.sequence);
@@ -177,7 +136,7 @@ class Verification {
       return refuted(name + " has a body alone, and other parts are disclosed");
     }
     if (body == nullptr)
-      return unknown("the body of " + name + ", which says whose it is, is not disclosed");
+      return not_established("the body of " + name + ", which says whose it is, is not disclosed");
     Finding finding = check_part(leaf, kRestPart, body);
     if (finding.verdict != VerifyVerdict::kProven) return finding;
     const auto answer = xase::proto::decode_receipt_body(body->bytes);
@@ -196,28 +155,13 @@ class Verification {
   }
 
   const Proof& proof_;
-  VerifyKeys keys_;
+  const std::vector<xase::proto::VerifierKey>& pinned_;
   Sha256 sha_;
-  Note note_;
   Checkpoint head_;
   ProofReport report_;
 };
 
 }  // namespace
-
-const ProofProperty& ProofReport::property(std::string_view name) const {
-  return *std::find_if(properties.begin(), properties.end(),
-                       [&](const ProofProperty& one) { return one.name == name; });
-}
-
-int ProofReport::exit_code() const {
-  bool is_enough = true;
-  for (const ProofProperty& property : properties) {
-    if (property.verdict == VerifyVerdict::kRefuted) return 1;
-    if (property.required && property.verdict != VerifyVerdict::kProven) is_enough = false;
-  }
-  return is_enough ? 0 : 2;
-}
 
 Result<ProofReport> verify_proof(const Proof& proof,
                                  const std::vector<xase::proto::VerifierKey>& pinned) {

@@ -7,36 +7,27 @@
 #include <vector>
 
 #include "daemon/evidence/proof.hpp"
-#include "daemon/ledger/verify.hpp"
+#include "daemon/evidence/signed_head.hpp"
 #include "proto/leaf.hpp"
 #include "proto/verifier_key.hpp"
 
 namespace xased {
 
-// One thing that the proof shows or does not.
-struct ProofProperty {
-  // Stable, lower case: leaf, inclusion, ledger, signer, input, output, context, rest, receipt.
-  std::string name;
-  VerifyVerdict verdict = VerifyVerdict::kNotEstablished;
-  // Whether it must be PROVEN for the proof to pass: all that the proof claims to show, and the
-  // signer. What was left out is not required.
-  bool required = false;
-  std::string text;  // a sentence for people
-};
-
 struct ProofReport {
-  std::vector<ProofProperty> properties;  // in the order above
-  std::string origin;                     // of the signed head
-  std::uint64_t size = 0;                 // entries that it covers
-  std::string root;                       // hex
-  std::vector<std::string> signed_by;     // verifier keys, of the pinned ones
+  // leaf, inclusion, ledger, signer, input, output, context, rest, receipt: in that order.
+  std::vector<EvidenceProperty> properties;
+  std::string origin;                  // of the signed head
+  std::uint64_t size = 0;              // entries that it covers
+  std::string root;                    // hex
+  std::vector<std::string> signed_by;  // verifier keys, of the pinned ones
   xase::proto::Leaf leaf;
   std::string leaf_hash;                     // hex
   std::optional<xase::proto::Leaf> receipt;  // of the entry with the answer
 
-  const ProofProperty& property(std::string_view name) const;
-  // 0 all that is required is proven, 1 something is refuted, 2 there is not enough to say.
-  int exit_code() const;
+  const EvidenceProperty& property(std::string_view name) const {
+    return property_of(properties, name);
+  }
+  int exit_code() const { return exit_code_of(properties); }
 };
 
 // `pinned`: keys from outside, trusted. No key in the proof counts, and without a pinned one no

@@ -94,6 +94,40 @@ Result<TileReader::ProvenLeaf> TileReader::leaf(std::uint64_t sequence) {
   return proven;
 }
 
+Result<TileReader::ProvenRange> TileReader::range(std::uint64_t begin, std::uint64_t end) {
+  failure_ = {};
+  const auto read = [this](unsigned level, std::uint64_t at) { return node(level, at); };
+  auto proof = xase::proto::prove_range(read, begin, end, size_);
+  if (!proof) {
+    return failure_or(Code::kInvalid, "the tree of " + std::to_string(size_) +
+                                          " entries has no leaves " + std::to_string(begin) +
+                                          " to " + std::to_string(end));
+  }
+  ProvenRange range;
+  range.proof = std::move(*proof);
+  range.leaves.reserve((end - begin) * xase::proto::kLeafBytes);
+  range.hashes.reserve(end - begin);
+  for (std::uint64_t index = begin; index < end; ++index) {
+    const Tile bundle = xase::proto::bundle_of(index, size_);
+    const auto bytes = bytes_of(bundle);
+    if (!bytes.ok()) return bytes.status();
+    const auto leaf = xase::proto::bundle_leaf(
+        **bytes, bundle.width, static_cast<unsigned>(index % xase::proto::kTileWidth));
+    if (!leaf) {
+      return Status(Code::kCorrupt, tile_file(directory_, bundle) + " does not hold entry " +
+                                        std::to_string(index + 1));
+    }
+    range.leaves.insert(range.leaves.end(), leaf->begin(), leaf->end());
+    range.hashes.push_back(xase::proto::leaf_hash(sha_, *leaf));
+  }
+  if (xase::proto::root_by_range(sha_, begin, range.hashes, size_, range.proof) != root_) {
+    return Status(Code::kCorrupt, "the files in " + directory_ + " do not lead from leaves " +
+                                      std::to_string(begin) + " to " + std::to_string(end) +
+                                      " to the checkpoint's root");
+  }
+  return range;
+}
+
 Result<TileReader::Consistency> TileReader::prove_consistency(std::uint64_t first) {
   failure_ = {};
   const auto read = [this](unsigned level, std::uint64_t at) { return node(level, at); };

@@ -38,6 +38,14 @@ class TileReader {
   // That leaf `index`, from 0, is in the tree; without its bundle.
   Result<std::vector<xase::proto::Hash>> prove_inclusion(std::uint64_t index);
 
+  // Leaves [begin, end), one behind the other, and that they are in the tree. Memory: all of them.
+  struct ProvenRange {
+    std::vector<std::byte> leaves;
+    std::vector<xase::proto::Hash> hashes;  // theirs
+    xase::proto::RangeProof proof;
+  };
+  Result<ProvenRange> range(std::uint64_t begin, std::uint64_t end);
+
   // That the tree with `first` leaves, whose root comes with it, is the beginning of this one.
   struct Consistency {
     xase::proto::Hash first_root{};

@@ -165,5 +165,33 @@ TEST_F(XasectlProve, FilesThatDoNotAgreeGiveNoProof) {
   EXPECT_TRUE(contains(ended.err, "xasectl verify tells more")) << ended.err;
 }
 
+TEST_F(XasectlProve, AnExportedStretchIsVerifiedWithTheKeyAlone) {
+  const std::string bundle = outside_.path() + "/bundle.tar";
+  const auto export_range = [&](const std::string& from, const std::string& to) {
+    return run({"export", "--from", from, "--to", to, "--state-dir", ledger_.state(), "--disclose",
+                "all", "--out", bundle});
+  };
+  Ended ended = export_range("3", std::to_string(ledger_.size));
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  ended = run({"verify", bundle, "--key", key()});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  EXPECT_TRUE(contains(ended.out, "VERIFIED"));
+  EXPECT_EQ(run({"verify", bundle}).code, 2);
+  ended = run({"verify", bundle, "--key", key(), "--json"});
+  const auto json = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(json["verdict"], "verified");
+  EXPECT_EQ(json["first"], 3);
+  EXPECT_EQ(json["records"], ledger_.records.size());
+  std::string bytes = test::read_text(bundle);
+  bytes.replace(bytes.find("approve"), 7, "decline");
+  test::write_text(bundle, bytes);
+  EXPECT_EQ(run({"verify", bundle, "--key", key()}).code, 1);
+  test::write_text(bundle, bytes.substr(0, bytes.size() - 1));
+  EXPECT_EQ(run({"verify", bundle, "--key", key()}).code, 3);
+  EXPECT_EQ(export_range("3", std::to_string(ledger_.last)).code, 2);
+  EXPECT_EQ(export_range("0", "3").code, 2);
+  EXPECT_EQ(export_range("4", "3").code, 2);
+}
+
 }  // namespace
 }  // namespace xased

@@ -36,7 +36,7 @@ ProvenLedger* VerifyProof::ledger_ = nullptr;
 TEST_F(VerifyProof, AllThatIsDisclosedIsProvenUnderAPinnedKey) {
   const ProofReport report = ledger_->verified(ledger_->proof(1, kAll));
   EXPECT_EQ(report.exit_code(), 0);
-  for (const ProofProperty& property : report.properties) {
+  for (const EvidenceProperty& property : report.properties) {
     EXPECT_EQ(property.verdict, VerifyVerdict::kProven) << property.name << ": " << property.text;
     EXPECT_TRUE(property.required) << property.name;
   }

@@ -1,0 +1,105 @@
+#include <unistd.h>
+
+#include <memory>
+
+#include "daemon/ctl/command.hpp"
+#include "daemon/ctl/disclosure.hpp"
+#include "daemon/ctl/terminal.hpp"
+#include "daemon/evidence/make_bundle.hpp"
+
+namespace xased::ctl {
+namespace {
+
+struct ExportOptions {
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  std::string state_dir;
+  std::vector<std::string> disclose;
+  std::string out;
+};
+
+int cannot_export(const Status& status) {
+  if (status.code() == Code::kDenied) {
+    return fail(kExitDenied, status.message() + "; try sudo, or sudo -u xased");
+  }
+  return fail(status);
+}
+
+int put_out(const ExportOptions& options, const MadeBundle& made) {
+  if (made.not_at_hand != 0) {
+    tell(with_commas(made.not_at_hand) +
+         " parts are no longer in the journal, and are not disclosed");
+  }
+  const std::string bytes = encode_bundle(*made.bundle);
+  const std::string said = "entries " + std::to_string(made.bundle->first) + " to " +
+                           std::to_string(made.bundle->last()) + ", " +
+                           with_commas(made.bundle->disclosed.size()) + " parts disclosed, " +
+                           short_bytes(bytes.size());
+  if (options.out.empty()) {
+    if (!write_all(STDOUT_FILENO, bytes)) return kExitNo;
+    tell(said);
+    return kExitOk;
+  }
+  const Status status =
+      write_file_atomically(system_file_system(), options.out, xase::proto::as_bytes(bytes));
+  if (!status.ok()) {
+    return fail(status.code() == Code::kDenied ? kExitDenied : kExitNo, status.message());
+  }
+  tell(said + "; check it anywhere: xasectl verify " + options.out + " --key KEY");
+  return kExitOk;
+}
+
+int run_export(const Globals& globals, const ExportOptions& options) {
+  const Result<Disclosure> disclose = disclosure_of(options.disclose);
+  if (!disclose.ok()) return fail(kExitUsage, disclose.status().message());
+  if (options.from > options.to || options.to - options.from >= kBundleEntriesMax) {
+    return fail(kExitUsage,
+                "--from and --to must name 1 to " + with_commas(kBundleEntriesMax) + " entries");
+  }
+  const Result<std::string> state_dir = resolve_state_dir(globals, options.state_dir);
+  if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
+  const auto made =
+      make_bundle(system_file_system(), *state_dir, options.from, options.to, *disclose);
+  if (!made.ok()) return cannot_export(made.status());
+  if (!made->bundle) {
+    return fail(kExitUsage, "the signed head covers " + std::to_string(made->covered) +
+                                " entries: where --to is behind them and a daemon runs, the next "
+                                "one comes within a second or so (xasectl status)");
+  }
+  return put_out(options, *made);
+}
+
+}  // namespace
+
+void add_export_command(CLI::App& app, Globals& globals) {
+  CLI::App* command = app.add_subcommand(
+      "export", "Write a stretch of the ledger, which anyone can check with its key alone");
+  command->footer(
+      "\nThe bundle is one tar archive: the entries' leaves, the hashes from them to the signed "
+      "head,\nthat head, and what --disclose names; of the same files always the same bytes.\n"
+      "Exit codes: 0 written; 2 not under a signed head yet, or wrong usage; 3 the files do not "
+      "agree.");
+  auto options = std::make_shared<ExportOptions>();
+  const CLI::Range sequences(std::uint64_t{1}, xase::proto::kTreeSizeMax);
+  command->add_option("--from", options->from, "Sequence of the first entry")
+      ->type_name("SEQ")
+      ->check(quiet(sequences))
+      ->required();
+  command->add_option("--to", options->to, "… of the last one")
+      ->type_name("SEQ")
+      ->check(quiet(sequences))
+      ->required();
+  command
+      ->add_option("--state-dir", options->state_dir,
+                   "Of the ledger; default: that of the configuration")
+      ->type_name("DIR");
+  command->add_option("--disclose", options->disclose, kDiscloseHelp)
+      ->type_name("PARTS")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--out", options->out, "Where to write it; default: stdout")
+      ->type_name("FILE");
+  command->callback([&globals, options] { globals.exit_code = run_export(globals, *options); });
+}
+
+}  // namespace xased::ctl

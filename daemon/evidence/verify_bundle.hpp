@@ -1,0 +1,38 @@
+// Checks a bundle with nothing but itself and keys from elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "daemon/evidence/bundle.hpp"
+#include "daemon/evidence/signed_head.hpp"
+
+namespace xased {
+
+struct BundleReport {
+  // leaves, inclusion, ledger, signer, disclosed, answers: in that order.
+  std::vector<EvidenceProperty> properties;
+  std::string origin;                  // of the signed head
+  std::uint64_t size = 0;              // entries that it covers
+  std::string root;                    // hex
+  std::vector<std::string> signed_by;  // verifier keys, of the pinned ones
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::uint64_t records = 0;
+  std::uint64_t parts = 0;         // that are disclosed
+  std::int64_t first_wall_ns = 0;  // wall clocks that the first and the last entry give
+  std::int64_t last_wall_ns = 0;
+
+  const EvidenceProperty& property(std::string_view name) const {
+    return property_of(properties, name);
+  }
+  int exit_code() const { return exit_code_of(properties); }
+};
+
+// `pinned`: keys from outside, trusted. No key in the bundle counts, and without a pinned one no
+// bundle passes. kInvalid where a leaf or the head is malformed.
+Result<BundleReport> verify_bundle(const Bundle& bundle,
+                                   const std::vector<xase::proto::VerifierKey>& pinned);
+
+}  // namespace xased
