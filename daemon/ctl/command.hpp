@@ -48,6 +48,7 @@ void add_record_command(CLI::App& app, Globals& globals);
 void add_verify_command(CLI::App& app, Globals& globals);
 void add_prove_command(CLI::App& app, Globals& globals);
 void add_export_command(CLI::App& app, Globals& globals);
+void add_report_command(CLI::App& app, Globals& globals);
 void add_keys_commands(CLI::App& app, Globals& globals);
 void add_wait_command(CLI::App& app, Globals& globals);
 void add_ready_command(CLI::App& app, Globals& globals);

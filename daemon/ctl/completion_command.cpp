@@ -38,14 +38,15 @@ std::string bash_script(const CLI::App& app) {
   local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" path="" words word
   case "$previous" in
     --for|--wait) COMPREPLY=($(compgen -W "committed journaled durable delivered" -- "$current")); return ;;
-    --run-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
-    --config|--key|--checkpoint) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --disclose) COMPREPLY=($(compgen -W "none all input output context explanation" -- "$current")); return ;;
+    --run-dir|--state-dir) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    --config|--key|--checkpoint|--out) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   local i
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="${COMP_WORDS[i]}"
     case "$word" in
-      --run-dir|--config|--key|--checkpoint) ((i++)) ;;
+      --run-dir|--state-dir|--config|--key|--checkpoint|--out|--from|--to|--disclose) ((i++)) ;;
       -*) ;;
       *) path="${path:+$path }$word" ;;
     esac

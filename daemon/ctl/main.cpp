@@ -33,6 +33,7 @@ void set_up(CLI::App& app, Globals& globals) {
   add_verify_command(app, globals);
   add_prove_command(app, globals);
   add_export_command(app, globals);
+  add_report_command(app, globals);
   add_keys_commands(app, globals);
   add_dead_letter_commands(app, globals);
   add_config_commands(app, globals);

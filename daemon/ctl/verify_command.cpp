@@ -6,10 +6,11 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "daemon/ctl/command.hpp"
 #include "daemon/ctl/pinned_keys.hpp"
+#include "daemon/ctl/pinned_key.hpp"
+#include "daemon/ctl/progress_bar.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/ctl/verify_evidence.hpp"
 #include "daemon/ledger/verify.hpp"
@@ -24,40 +25,6 @@ struct VerifyCommandOptions {
   std::vector<std::string> keys;
   std::vector<std::string> checkpoints;  // files
   bool quiet = false;
-};
-
-// A line on the terminal that is drawn anew, ten times a second at most.
-class ProgressBar {
- public:
-  explicit ProgressBar(const Style& style) : style_(style) {}
-  ~ProgressBar() { clear(); }
-  ProgressBar(const ProgressBar&) = delete;
-  ProgressBar& operator=(const ProgressBar&) = delete;
-
-  void show(std::uint64_t done, std::uint64_t total) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!style_.color || now - shown_ < std::chrono::milliseconds(100)) return;
-    shown_ = now;
-    const double share = total == 0 ? 1.0 : static_cast<double>(done) / static_cast<double>(total);
-    const std::chrono::duration<double> took = now - begin_;
-    std::string text = "\r\x1b[K" + bar(style_, share, 30) +
-                       right(std::to_string(static_cast<int>(std::min(share, 1.0) * 100)), 4) +
-                       " %  " + short_bytes(done) + " of " + short_bytes(total);
-    if (took.count() > 1 && share > 0.01) {
-      text += ", " + short_seconds(std::ceil(took.count() * (1 - share) / share)) + " to go";
-    }
-    drawn_ = write_all(STDERR_FILENO, text);
-  }
-  void clear() {
-    if (drawn_) write_all(STDERR_FILENO, "\r\x1b[K");
-    drawn_ = false;
-  }
-
- private:
-  const Style style_;
-  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point shown_ = begin_;
-  bool drawn_ = false;
 };
 
 Json counts_json(const VerifyCounts& c) {
@@ -308,7 +275,7 @@ int run_verify(const Globals& globals, const VerifyCommandOptions& options) {
   }
   const Result<std::string> state_dir = resolve_state_dir(globals, options.state_dir);
   if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
-  ProgressBar progress(style_of(STDERR_FILENO));
+  ProgressBar progress(style_of(STDERR_FILENO), short_bytes);
   VerifyOptions verify_options;
   if (Status status = read_outside(options, verify_options); !status.ok()) {
     return fail(status.code() == Code::kDenied ? kExitDenied : kExitMalformed, status.message());
