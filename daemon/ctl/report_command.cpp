@@ -1,5 +1,3 @@
-#include "daemon/report/report.hpp"
-
 #include <unistd.h>
 
 #include <memory>
@@ -10,6 +8,7 @@
 #include "daemon/ctl/progress_bar.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/platform/clock.hpp"
+#include "daemon/report/report.hpp"
 
 namespace xased::ctl {
 namespace {
@@ -40,8 +39,9 @@ void tell_of(const Report& report, const ReportCommandOptions& options) {
     tell("what the records hold is withheld; --disclose shows it to whoever has the file");
   }
   if (report.faults != 0) {
-    tell(with_commas(report.faults) + " entries cannot be read or do not fit: the report shows "
-                                      "them; xasectl verify says more");
+    tell(with_commas(report.faults) +
+         " entries cannot be read or do not fit: the report shows "
+         "them; xasectl verify says more");
   }
   if (!report.has_checkpoint) {
     tell("the ledger has no signed head that can be read: nothing in the report is proven");
@@ -60,8 +60,9 @@ int run_report(const Globals& globals, const ReportCommandOptions& options, std:
   report_options.made_wall_ns = system_clock().wall_ns();
   const auto disclose = parse_disclosure(options.disclose);
   if (!disclose) {
-    return fail(kExitUsage, "--disclose takes all, none, or some of "
-                            "input,output,context,explanation");
+    return fail(kExitUsage,
+                "--disclose takes all, none, or some of "
+                "input,output,context,explanation");
   }
   report_options.disclose = *disclose;
   if (!options.key.empty()) {
@@ -85,9 +86,9 @@ int run_report(const Globals& globals, const ReportCommandOptions& options, std:
     return fail(status);
   }
   if (globals.json) {
-    const nlohmann::ordered_json json{
-        {"out", options.out},         {"from", report->from},     {"to", report->to},
-        {"records", report->records}, {"faults", report->faults}, {"bytes", report->html.size()}};
+    const nlohmann::ordered_json json{{"out", options.out},       {"from", report->from},
+                                      {"to", report->to},         {"records", report->records},
+                                      {"faults", report->faults}, {"bytes", report->html.size()}};
     const std::string line = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     write_all(options.out == "-" ? STDERR_FILENO : STDOUT_FILENO, line + "\n");
   } else {

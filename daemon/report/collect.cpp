@@ -223,8 +223,9 @@ class Collector {
     contents_.damages.push_back(damage);
     const std::uint64_t shown_end = std::min(damage.last, damage.first + kDamagedShownMax - 1);
     for (std::uint64_t at = damage.first; at <= shown_end; ++at) {
-      if (Status status = take_missing(at, "The journal does not hold this entry any more: what "
-                                           "lies in its place fails its checksum or is not it.");
+      if (Status status = take_missing(at,
+                                       "The journal does not hold this entry any more: what "
+                                       "lies in its place fails its checksum or is not it.");
           !status.ok()) {
         return status;
       }

@@ -40,8 +40,8 @@ struct ReportContents {
   std::string note;    // the signed head as it was read
   std::string note_problem;
   std::optional<xase::proto::Checkpoint> checkpoint;
-  std::vector<ReportEntry> entries;     // ascending
-  std::vector<JournalDamage> damages;   // cut to the range
+  std::vector<ReportEntry> entries;    // ascending
+  std::vector<JournalDamage> damages;  // cut to the range
 };
 
 Result<ReportContents> collect_report(FileSystem& fs, const std::string& state_dir,

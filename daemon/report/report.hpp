@@ -2,9 +2,10 @@
 // ledger's records, and verifies them again in the reader's browser.
 //
 // The page proves what its data block lets it prove, by the reader's own browser: that each part
-// that is disclosed is what its entry commits to, that each entry is in the tree of the signed head,
-// that the entries are chained, and that the key signed that head. What was found amiss at the
-// making and cannot be shown there, since the part is withheld or cannot be read, is told as such.
+// that is disclosed is what its entry commits to, that each entry is in the tree of the signed
+// head, that the entries are chained, and that the key signed that head. What was found amiss at
+// the making and cannot be shown there, since the part is withheld or cannot be read, is told as
+// such.
 #pragma once
 
 #include <array>
@@ -42,8 +43,8 @@ struct ReportOptions {
   // Pinned: known from elsewhere than the ledger. Else the page takes the one that lies beside the
   // ledger, and says that this shows nothing about whose ledger it is.
   std::optional<xase::proto::VerifierKey> key;
-  std::string program;             // that made it, with its version
-  std::int64_t made_wall_ns = 0;   // since the epoch
+  std::string program;                   // that made it, with its version
+  std::int64_t made_wall_ns = 0;         // since the epoch
   std::uint64_t default_records = 1000;  // how many the last ones are
   std::uint64_t records_max = 50'000;    // more than browsers bear
   // Entries read of entries to read; now and then, in the caller's thread.
@@ -54,9 +55,9 @@ struct Report {
   std::string html;
   std::uint64_t from = 0;
   std::uint64_t to = 0;
-  std::uint64_t records = 0;   // shown
-  std::uint64_t faults = 0;    // entries that cannot be read or do not fit, as far as seen here
-  bool has_earlier = false;    // there are records before `from` that the default leaves out
+  std::uint64_t records = 0;  // shown
+  std::uint64_t faults = 0;   // entries that cannot be read or do not fit, as far as seen here
+  bool has_earlier = false;   // there are records before `from` that the default leaves out
   bool has_key = false;
   bool has_checkpoint = false;
 };

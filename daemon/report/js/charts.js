@@ -3,8 +3,8 @@
 const shorter = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 // `bins`: [{count, bad, title}], `labels`: [[share of the width, text]].
-function histogram(bins, labels, name) {
-  const [width, height, base] = [1000, 190, 160];
+function histogram(bins, labels, name, width = 1000) {
+  const [height, base] = [190, 160];
   const most = Math.max(1, ...bins.map((bin) => bin.count));
   const step = width / bins.length;
   const top = (count) => base - (count / most) * (base - 22);
@@ -47,12 +47,12 @@ function contributionsOf(explanation) {
 }
 
 function contributionChart(pairs) {
-  const [width, row, left] = [760, 30, 220];
+  const [width, row, left] = [520, 28, 176];
   const height = pairs.length * row + 8;
   const most = Math.max(...pairs.map((pair) => Math.abs(pair[1]))) || 1;
   const hasNegative = pairs.some((pair) => pair[1] < 0);
-  const room = width - left - (hasNegative ? 140 : 70);
-  const zero = hasNegative ? left + 70 + room / 2 : left;
+  const room = width - left - (hasNegative ? 124 : 62);
+  const zero = hasNegative ? left + 62 + room / 2 : left;
   const scale = (hasNegative ? room / 2 : room) / most;
   return svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img',
     'aria-label': 'Contribution of each feature' },
@@ -61,11 +61,11 @@ function contributionChart(pairs) {
     const x = number < 0 ? zero - length : zero;
     return svg('g', {},
       svg('title', {}, `${name}: ${number}`),
-      svg('text', { class: 'label', x: left - 12, y: i * row + 20, 'text-anchor': 'end' },
-        shorter(name, 32)),
-      svg('rect', { class: `bar ${number < 0 ? 'against' : ''}`, x, y: i * row + 7,
-        width: Math.max(1, length), height: row - 12 }),
-      svg('text', { x: number < 0 ? x - 6 : x + length + 6, y: i * row + 20,
+      svg('text', { class: 'label', x: left - 12, y: i * row + 18, 'text-anchor': 'end' },
+        shorter(name, 27)),
+      svg('rect', { class: `bar ${number < 0 ? 'against' : ''}`, x, y: i * row + 5,
+        width: Math.max(1, length), height: row - 10 }),
+      svg('text', { x: number < 0 ? x - 6 : x + length + 6, y: i * row + 18,
         'text-anchor': number < 0 ? 'end' : 'start' },
       `${number > 0 && hasNegative ? '+' : number < 0 ? '−' : ''}${Number(Math.abs(number).toPrecision(4))}`));
   }),

@@ -5,7 +5,7 @@ function made(element, attributes, children) {
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else if (value !== undefined && value !== null) element.setAttribute(name, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -42,5 +42,5 @@ function table(heads, rows) {
 }
 
 function replaceIn(id, ...children) {
-  byId(id).replaceChildren(...children.flat().filter((child) => child));
+  byId(id).replaceChildren(...children.flat(Infinity).filter((child) => child));
 }

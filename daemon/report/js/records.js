@@ -118,7 +118,7 @@ function rowOf(record) {
   const toggle = () => {
     details.hidden = !details.hidden;
     button.setAttribute('aria-expanded', String(!details.hidden));
-    if (!details.hidden) details.firstChild.replaceChildren(...detailsOf(record).flat(2).filter((one) => one));
+    if (!details.hidden) details.firstChild.replaceChildren(...detailsOf(record).flat(Infinity).filter((one) => one));
   };
   button.addEventListener('click', toggle);
   const row = h('tr', { class: record.verdict, 'data-sequence': record.sequence, 'data-verdict': record.verdict },

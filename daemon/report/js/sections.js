@@ -134,7 +134,7 @@ function showDecided(data, records) {
         tallyTable('Decision', tally(records, (record) => record.decision || 'not stated'))] : null,
       h('h3', {}, 'Confidence'), confident.length > 0 ?
         histogram(bins, [[0, '0'], [0.25, '0.25'], [0.5, '0.5'], [0.75, '0.75'], [1, '1']],
-          'Records by confidence') : h('p', { class: 'soft' }, 'No record states one.'))));
+          'Records by confidence', 500) : h('p', { class: 'soft' }, 'No record states one.'))));
 }
 
 function showTimeline(records) {
