@@ -101,7 +101,7 @@ class Page:
         done = self.browse("--virtual-time-budget=120000", f"--window-size={size}",
                            f"--screenshot={path}")
         if not path.is_file() or path.stat().st_size < 20_000:
-            raise AssertionError(f"no screenshot: {done.stderr}")
+            raise AssertionError(f"no screenshot: {done.stderr[-2000:]}")
 
     def failed(self):
         return sorted(sequence for sequence, verdict in self.rows.items() if verdict == "failed")
@@ -120,10 +120,17 @@ class Report(E2eTest):
         self.assertEqual(daemon.stop(), 0)
         return daemon.state_dir
 
-    def report(self, state_dir, *options):
-        out = self.folder / f"report-{state_dir.name}.html"
+    def report(self, state_dir, *options, name="report"):
+        out = self.folder / f"{name}-{state_dir.name}.html"
         self.ctl_ok(self.folder, "report", "--state-dir", state_dir, "--out", out, *options)
         return out
+
+    def record_screenshot(self, name, state_dir, sequence):
+        """Of a report of one record, opened; taller than the page, since a headless Chromium draws
+        nothing where a page has scrolled."""
+        out = self.report(state_dir, "--disclose", "all", "--from", sequence, "--to", sequence,
+                          name=name)
+        Page(self, out, f"#entry-{sequence}").screenshot(name, "1280,4000")
 
     def tampered(self, state_dir, name="tampered"):
         copy = self.folder / name
@@ -136,7 +143,8 @@ class Report(E2eTest):
         self.assertEqual(page.told["verdict"], verdict or ("failed" if failed else "verified"))
 
     def test_a_sound_ledger_is_green_by_webcrypto_and_by_the_pages_own_code(self):
-        out = self.report(self.ledger(), "--disclose", "all")
+        state_dir = self.ledger()
+        out = self.report(state_dir, "--disclose", "all")
         page = Page(self, out)
         self.assert_page(page, COUNT, 0)
         self.assertEqual(page.told["others-failed"], "0")
@@ -146,7 +154,7 @@ class Report(E2eTest):
         page.screenshot("report-sound", "1280,2600")
         page.screenshot("report-sound-narrow", "800,2600")
         first = min(page.rows)
-        Page(self, out, f"#entry-{first}").screenshot("report-record", "1280,1500")
+        self.record_screenshot("report-record", state_dir, first)
         fallback = Page(self, out, "#fallback")
         self.assert_page(fallback, COUNT, 0)
         self.assertIn("in this page", fallback.told["hashes"])
@@ -168,7 +176,7 @@ class Report(E2eTest):
         self.assertEqual(page.told["others-failed"], "0")
         self.assertEqual(page.told["first-bad"], str(victims[0]))
         page.screenshot("report-tampered", "1280,3300")
-        Page(self, out, f"#entry-{victims[0]}").screenshot("report-tampered-record", "1280,1500")
+        self.record_screenshot("report-tampered-record", copy, victims[0])
         fallback = Page(self, out, "#fallback")
         self.assertEqual(fallback.failed(), victims)
 

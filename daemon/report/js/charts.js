@@ -14,7 +14,8 @@ function histogram(bins, labels, name, width = 1000) {
     return svg('g', {}, svg('title', {}, bin.title), bar(0, bin.count - bin.bad, ''),
       bin.bad > 0 ? bar(bin.count - bin.bad, bin.count, 'bad') : null);
   });
-  return svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': name },
+  return svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': name,
+    class: width < 1000 ? 'small' : 'large' },
     svg('line', { class: 'axis', x1: 0, x2: width, y1: top(most), y2: top(most) }),
     svg('text', { x: 0, y: top(most) - 6 }, `${counted(most)}`), bars,
     svg('line', { class: 'zero', x1: 0, x2: width, y1: base, y2: base }),
@@ -54,7 +55,7 @@ function contributionChart(pairs) {
   const room = width - left - (hasNegative ? 124 : 62);
   const zero = hasNegative ? left + 62 + room / 2 : left;
   const scale = (hasNegative ? room / 2 : room) / most;
-  return svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img',
+  return svg('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', class: 'small',
     'aria-label': 'Contribution of each feature' },
   pairs.map(([name, number], i) => {
     const length = Math.abs(number) * scale;

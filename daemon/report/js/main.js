@@ -33,7 +33,7 @@ function openLinkedEntry() {
   const button = byId(location.hash.slice(1));
   if (!button) return;
   if (button.getAttribute('aria-expanded') === 'false') button.click();
-  button.scrollIntoView();
+  button.scrollIntoView({ block: 'nearest' });
 }
 
 async function start() {

@@ -108,8 +108,13 @@ function tallyTable(head, groups) {
 }
 
 const named = (name, version) => (name ? name + (version ? ` · ${version}` : '') : 'not stated');
-const policyOf = (record) => named(record.fields.policy, record.fields.policy_version);
-const modelOf = (record) => named(record.fields.model_id, record.fields.model_version);
+function namedOf(record, name, version) {
+  if (record.isFromTree) return 'no longer in the journal';
+  if (record.isErased) return 'erased';
+  return named(record.fields[name], record.fields[version]);
+}
+const policyOf = (record) => namedOf(record, 'policy', 'policy_version');
+const modelOf = (record) => namedOf(record, 'model_id', 'model_version');
 
 function showDecided(data, records) {
   const confident = records.filter((record) => typeof record.fields.confidence === 'number');

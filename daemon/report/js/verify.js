@@ -2,6 +2,8 @@
 // nothing to be checked with.
 
 const commitmentDomain = utf8('XASECMT1');
+// As the maker of the data block words them.
+const faultNames = [' as input ', ' as output ', ' as context ', ' as the other fields '];
 const partNames = ['input', 'output', 'context', 'fields and explanation'];
 
 async function commitment(part, salt, bytes) {
@@ -142,6 +144,10 @@ function conclude(entry, head) {
     entry.checks.unshift({ what: 'Entry', ok: false, text: 'It says that it is another one.' });
   }
   for (const text of entry.faults) {
+    // What was shown here as well need not be told twice.
+    if (entry.parts.some((part, i) => part && part.ok === false && text.includes(faultNames[i]))) {
+      continue;
+    }
     entry.checks.unshift({ what: 'At the making', ok: false, text });
   }
   if (entry.checks.some((check) => check.ok === false)) entry.verdict = 'failed';

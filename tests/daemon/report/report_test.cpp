@@ -68,7 +68,7 @@ TEST(Report, EveryEntryLeadsToTheRootOfTheHead) {
   EXPECT_EQ(report.faults, 0U);
   const json data = data_of(report);
   EXPECT_EQ(data["note"], ledger.head);
-  EXPECT_EQ(data["key"], verifier_key_text(*ledger.key));
+  EXPECT_EQ(data["key"], test::verifier_key_text(*ledger.key));
   const auto head =
       xase::proto::parse_checkpoint(xase::proto::parse_note(data["note"].get<std::string>())->text);
   ASSERT_EQ(data["entries"].size(), ledger.size);
