@@ -5,7 +5,6 @@
 #include "daemon/platform/sha256.hpp"
 
 namespace xased::ctl {
-namespace {
 
 Result<xase::proto::VerifierKey> pinned_key(const std::string& text) {
   Sha256 sha;
@@ -17,8 +16,6 @@ Result<xase::proto::VerifierKey> pinned_key(const std::string& text) {
                                     std::string(note_fault_text(key.fault)) +
                                     ") nor a file; on the ledger's host: xasectl keys show");
 }
-
-}  // namespace
 
 Result<std::vector<xase::proto::VerifierKey>> read_pinned_keys(
     const std::vector<std::string>& texts) {

@@ -1,4 +1,4 @@
-// Keys from the command line.
+// The ledger's keys as the user gives them, from outside of the ledger.
 #pragma once
 
 #include <string>
@@ -9,7 +9,10 @@
 
 namespace xased::ctl {
 
-// Each of `texts` is a verifier key, or names a file that holds one.
+// `text` is a verifier key, or a file that holds one. The failure says what to do.
+Result<xase::proto::VerifierKey> pinned_key(const std::string& text);
+
+// Each of `texts`, in their order.
 Result<std::vector<xase::proto::VerifierKey>> read_pinned_keys(
     const std::vector<std::string>& texts);
 

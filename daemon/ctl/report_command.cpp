@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/ctl/command.hpp"
-#include "daemon/ctl/pinned_key.hpp"
+#include "daemon/ctl/pinned_keys.hpp"
 #include "daemon/ctl/progress_bar.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/platform/clock.hpp"

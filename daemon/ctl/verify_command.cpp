@@ -9,7 +9,6 @@
 
 #include "daemon/ctl/command.hpp"
 #include "daemon/ctl/pinned_keys.hpp"
-#include "daemon/ctl/pinned_key.hpp"
 #include "daemon/ctl/progress_bar.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/ctl/verify_evidence.hpp"
