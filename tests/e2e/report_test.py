@@ -126,11 +126,10 @@ class Report(E2eTest):
         return out
 
     def record_screenshot(self, name, state_dir, sequence):
-        """Of a report of one record, opened; taller than the page, since a headless Chromium draws
-        nothing where a page has scrolled."""
+        """Of a report of one record, which is open."""
         out = self.report(state_dir, "--disclose", "all", "--from", sequence, "--to", sequence,
                           name=name)
-        Page(self, out, f"#entry-{sequence}").screenshot(name, "1280,4000")
+        Page(self, out).screenshot(name, "1280,4000")
 
     def tampered(self, state_dir, name="tampered"):
         copy = self.folder / name
@@ -201,7 +200,7 @@ class Report(E2eTest):
         head.write_text("\n".join(lines))
         page = Page(self, self.report(copy))
         self.assertEqual((page.told["verdict"], page.told["verified"]), ("failed", "0"))
-        other = self.daemon(self.api(), name="other", state_dir=self.folder / "other",
+        other = self.daemon(self.api(name="other-api"), name="other", state_dir=self.folder / "other",
                             run_dir=self.folder / "other-run")
         key = self.ctl_ok(self.folder, "keys", "show", other.state_dir).strip()
         page = Page(self, self.report(state_dir, "--key", key))

@@ -167,4 +167,5 @@ function showRecords(rows) {
       h('th', { class: 'number' }, 'Confidence'), h('th', { class: 'wide-only' }, 'Delivery'),
       h('th', {}, 'Verification'))), body), more);
   search();
+  if (rows.length === 1) byId(`entry-${rows[0].sequence}`).click();
 }
