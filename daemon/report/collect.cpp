@@ -139,7 +139,7 @@ class Collector {
     std::deque<std::uint64_t> records;
     JournalReader reader(fs_, journal_);
     bool dropped = start != contents_.journal_first;
-    const Status status = read(reader, start, contents_.to, [&](const Entry& entry) {
+    Status status = read(reader, start, contents_.to, [&](const Entry& entry) {
       if (entry.leaf.type != EntryType::kRecord) return;
       records.push_back(entry.leaf.sequence);
       if (records.size() > options_.default_records) {
@@ -184,8 +184,8 @@ class Collector {
       const auto step = reader.next(contents_.to);
       if (!step.ok()) return step.status();
       if (*step == JournalReader::Step::kEnd) return {};
-      const Status status = *step == JournalReader::Step::kEntry ? take_entry(reader.entry())
-                                                                 : take_damage(reader.damage());
+      Status status = *step == JournalReader::Step::kEntry ? take_entry(reader.entry())
+                                                           : take_damage(reader.damage());
       if (!status.ok()) return status;
       report_progress(from, reader.next_sequence(), contents_.to);
     }

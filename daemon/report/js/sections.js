@@ -14,9 +14,10 @@ function bodyJson(entry) {
 
 function originOf(data, head) {
   try {
-    return JSON.parse(data.start).origin || head.origin;
+    return JSON.parse(data.start).origin;
   } catch (error) {
-    return head.origin || (data.key.split('+')[0]);
+    // Without a START entry in the range: the name that signs, without what makes it unique.
+    return (head.origin || data.key.split('+')[0]).replace(/\/[0-9a-f-]{36}$/, '');
   }
 }
 
@@ -46,11 +47,14 @@ function showVerdict(data, entries, head) {
   const others = entries.filter((entry) => !isRow(entry));
   const bad = entries.filter((entry) => entry.verdict === 'failed');
   const [verified, failed, unsigned] = ['verified', 'failed', 'unsigned'].map((v) => count(rows, v));
-  const verdict = !head.ok || bad.length > 0 ? 'failed' : unsigned > 0 ? 'unsigned' : 'verified';
+  const missing = data.to - data.from + 1 -
+    entries.filter((entry) => entry.sequence >= data.from && entry.sequence <= data.to).length;
+  const verdict = !head.ok || bad.length > 0 || missing > 0 ? 'failed' : unsigned > 0 ? 'unsigned' : 'verified';
   const titles = {
     verified: verified === 1 ? 'The record verifies' : `All ${counted(verified)} records verify`,
     unsigned: `No record fails; ${counted(unsigned)} came after the last signature`,
-    failed: !head.ok ? 'Nothing here can be relied upon' : failed === 0 ? 'All records verify, other entries do not' :
+    failed: !head.ok ? 'Nothing here can be relied upon' : failed === 0 ?
+      'Not all that must be here is here and fits' :
       `${plural(failed, 'record')} ${failed === 1 ? 'does' : 'do'} not verify`,
   };
   if (rows.length === 0 && verdict === 'verified') titles.verified = 'No records in this range';
@@ -70,6 +74,8 @@ function showVerdict(data, entries, head) {
       bad.length > 0 ? h('p', {}, 'First at entry ', h('b', {}, counted(bad[0].sequence)),
         bad.length > 1 ? `; in all: ${bad.slice(0, 20).map((entry) => entry.sequence).join(', ')}${bad.length > 20 ? ', …' : ''}` : '',
         '.') : null,
+      missing > 0 ? h('p', {}, `${plural(missing, 'entry', 'entries')} of the range ` +
+        `${missing === 1 ? 'is' : 'are'} not in this report.`) : null,
       h('p', { class: 'soft' }, `Verified just now, in this browser: hashes by ${used.hashes}` +
         (used.signatures ? `, the signature by ${used.signatures}.` : '; no signature could be checked.'))),
     !data.key_is_pinned && !data.ownKey ? h('p', { class: 'note' },
