@@ -31,7 +31,7 @@ Json hashes_json(const std::vector<Hash>& hashes) {
 std::vector<Hash> read_hashes(Members& members, const char* name) {
   const Json& json = members.get(name);
   // As many as bits in a size to the left of it, twice that to the right.
-  constexpr std::size_t kHashesMax = 2 * xase::proto::kTreeLevels;
+  constexpr std::size_t kHashesMax = std::size_t{2} * xase::proto::kTreeLevels;
   if (!json.is_array() || json.size() > kHashesMax) {
     throw Malformed{std::string(name) + " is no array of hashes"};
   }
