@@ -104,11 +104,14 @@ class Verification {
       const Hash wanted = leaf(one.sequence - bundle_.first).commitments[one.part.part];
       if (!one.part.random) {
         ++without_random;
+        shown_.push_back(false);
       } else if (wanted == Hash{} || one.part.bytes.empty() ||
                  xase::proto::commitment(sha_, one.part.part, *one.part.random, one.part.bytes) !=
                      wanted) {
         return refuted("the " + std::string(part_name(one.part.part)) + " of entry " +
                        number(one.sequence) + " is not what its leaf commits to");
+      } else {
+        shown_.push_back(true);
       }
     }
     if (without_random != 0) {
@@ -119,10 +122,12 @@ class Verification {
     return proven(number(bundle_.disclosed.size()) + " parts are what their leaves commit to");
   }
 
-  // Of the answers that are disclosed, those whose record is here.
+  // Of the answers that are proven to be what they are, those whose record is here.
   EvidenceFinding check_answers() const {
     std::uint64_t matched = 0;
-    for (const BundlePart& one : bundle_.disclosed) {
+    for (std::size_t i = 0; i < shown_.size(); ++i) {
+      const BundlePart& one = bundle_.disclosed[i];
+      if (!shown_[i]) continue;
       const EntryType type = leaf(one.sequence - bundle_.first).type;
       if (type != EntryType::kReceipt && type != EntryType::kDeadLetter) continue;
       const auto body = xase::proto::decode_receipt_body(one.part.bytes);
@@ -143,6 +148,7 @@ class Verification {
   const Bundle& bundle_;
   Sha256 sha_;
   std::vector<Hash> hashes_;
+  std::vector<bool> shown_;  // of the disclosed parts up to the first that is refuted
   BundleReport report_;
 };
 

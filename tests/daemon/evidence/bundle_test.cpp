@@ -97,6 +97,8 @@ TEST_F(BundleTest, WhatWasChangedIsRefuted) {
   bundle = sound;
   bundle.disclosed[0].part.random.reset();
   EXPECT_EQ(verified(bundle).exit_code(), 2);
+  for (BundlePart& part : bundle.disclosed) part.part.random.reset();
+  EXPECT_EQ(verified(bundle).property("answers").verdict, VerifyVerdict::kNotEstablished);
   bundle.disclosed.clear();
   EXPECT_EQ(verified(bundle).exit_code(), 0);
 }
