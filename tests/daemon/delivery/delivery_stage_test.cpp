@@ -44,8 +44,10 @@ class StageWorld : public ::testing::Test {
     positions_.durable = journal_.last_sequence();
   }
   ~StageWorld() override {
-    stage_.reset();
+    // The thread that serves it looks at it until it is joined.
+    if (stage_ != nullptr) stage_->stop(nanoseconds(0));
     end_intake();
+    stage_.reset();
   }
 
   void start(TransportFactory transports = {}) {
