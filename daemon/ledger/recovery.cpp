@@ -27,7 +27,7 @@ void Recoverer::apply(const Leaf& leaf, Bytes body) {
   count_entry(leaf.type, body, out_.chain.totals);
   out_.was_clean = leaf.type == EntryType::kStop;
   if (leaf.type == EntryType::kSeal) apply_seal(body);
-  // An answer names its record's ring too, which may be long gone and says nothing of where it ended.
+  // An answer names its record's ring too, which may be long gone, and does not say where it ended.
   const bool tells_of_ring = leaf.type == EntryType::kRecord || leaf.type == EntryType::kRejected ||
                              leaf.type == EntryType::kProducer || leaf.type == EntryType::kGap;
   if (leaf.ring_id == xase::proto::Id{} || !tells_of_ring) return;

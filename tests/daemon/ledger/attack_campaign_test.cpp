@@ -380,7 +380,7 @@ std::vector<Attack> attacks(Victim& victim) {
     const std::string note = read_text(path);
     write_text(path, note.substr(0, note.rfind("\n\n") + 2));
   });
-  add("downgrade the key's algorithm", kSeen, [](Copy& copy) {
+  add("downgrade the key's algorithm", {kPasses, kRefuted, kRefuted}, [](Copy& copy) {
     // KEY entries that name an algorithm which no verifier knows, and a head that such a key
     // signed.
     auto key = copy.victim.ledger.key->verifier_key();
@@ -391,7 +391,7 @@ std::vector<Attack> attacks(Victim& victim) {
         continue;
       }
       std::string weak = text;
-      weak.replace(weak.rfind('+') + 1, 2, "/w");  // algorithm 0xff
+      weak.replace(key.name.size() + 10, 2, "/w");  // behind name and id: algorithm 0xff
       set_body(piece,
                xase::proto::as_bytes(R"({"event":"in_use","verifier_key":")" + weak + "\"}"));
     }
