@@ -28,11 +28,6 @@ constexpr std::int64_t kReportRefusedEveryNs = 1'000'000'000;
 constexpr std::uint64_t kFrameBytesMax =
     xase::proto::ring_frame_bytes(xase::proto::kRecordBytesMax);
 
-// Whether entries tell of it.
-bool is_known(const AttachedRing& ring) {
-  return ring.has_producer_entry || ring.taken_sequence() != 0 || ring.refused_accounted() != 0;
-}
-
 }  // namespace
 
 AttachedRing* IntakeStage::find(const Id& id) {
@@ -400,41 +395,6 @@ void IntakeStage::retire_rings() {
     log_debug("intake", "ring removed", {{"ring", ring.name()}});
     at = rings_.erase(at);
   }
-}
-
-// What a seal says of producers: those whose rings are attached first, then those that recovery
-// knows and whose files were not looked for yet.
-Seals::Producers IntakeStage::seal_producers() const {
-  Seals::Producers producers;
-  for (const auto& [id, ring] : rings_) {
-    if (producers.size() == xase::proto::kSealProducersMax) return producers;
-    if (is_known(*ring)) {
-      producers.push_back({id, ring->taken_sequence(), ring->refused_accounted()});
-    }
-  }
-  for (const auto& [id, ring] : history_) {
-    if (producers.size() == xase::proto::kSealProducersMax) break;
-    producers.push_back({id, ring.last_ring_sequence, ring.refused_accounted});
-  }
-  return producers;
-}
-
-bool IntakeStage::seal() {
-  return seals_ != nullptr && !write_failed_ && seals_->step([this] { return seal_producers(); });
-}
-
-// What every segment must start with: all rings that the ledger knows, so that a restart needs to
-// read no earlier segment. False: of some no more is known than that segment says, since their
-// files were not attached.
-bool IntakeStage::start_segment() {
-  bool has_all = history_.empty();
-  if (seals_ != nullptr) seals_->start_segment(seal_producers());
-  for (auto& [id, ring] : rings_) {
-    const bool was_known = is_known(*ring);
-    ring->has_producer_entry = false;
-    if (was_known) has_all = append_producer(*ring) && has_all;
-  }
-  return has_all;
 }
 
 }  // namespace xased
