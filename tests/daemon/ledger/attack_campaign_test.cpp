@@ -23,8 +23,6 @@ namespace {
 using namespace test;  // NOLINT(google-build-using-namespace)
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kSegmentBytes = 64U << 20;  // all in one: an attacker may take it apart
-
 // As verify's exit code has it.
 constexpr int kPasses = 0;
 constexpr int kRefuted = 1;
@@ -58,13 +56,16 @@ std::uint64_t entries_wanted() {
   return text == nullptr ? kDefault : std::strtoull(text, nullptr, 10);
 }
 
+// All in one, so that an attacker may take it apart, and not much larger than it must be.
+std::uint64_t segment_bytes() { return entries_wanted() * 2000; }
+
 // The ledger under attack, made once, and what an attacker may have got hold of.
 class Victim {
  public:
   Victim() {
     const std::uint64_t wanted = entries_wanted();
     {
-      auto run = ledger.run({}, kSegmentBytes);
+      auto run = ledger.run({}, segment_bytes());
       past_key_ = std::move(*run->keys->load(1));
       fill(*run, wanted / 3);
       run->stop();
@@ -73,7 +74,7 @@ class Victim {
     copy_ledger(state_dir(), snapshot());
     snapshot_last = last_;
     {
-      auto run = ledger.run({}, kSegmentBytes);
+      auto run = ledger.run({}, segment_bytes());
       fill(*run, wanted);
       run->stop();
     }
@@ -318,7 +319,7 @@ std::vector<Attack> attacks(Victim& victim) {
   add("fork after a snapshot, signed with the ledger's key", {kPasses, kPasses, kRefuted},
       [](Copy& copy) {
         copy_ledger(copy.victim.snapshot(), copy.state_dir);
-        LedgerWriter writer(copy.state_dir, kSegmentBytes, system_file_system(), 77);
+        LedgerWriter writer(copy.state_dir, segment_bytes(), system_file_system(), 77);
         EpochKeys keys(system_file_system(), copy.state_dir + "/keys",
                        copy.victim.ledger.key->verifier_key().name);
         Seals seals(writer.clock(), writer.ledger(), keys, *copy.victim.ledger.key, {});
@@ -359,7 +360,7 @@ std::vector<Attack> attacks(Victim& victim) {
   add("replace it by another ledger of the same origin", {kPasses, kNotEstablished, kRefuted},
       [](Copy& copy) {
         SealedLedger other;
-        auto run = other.run({}, kSegmentBytes);
+        auto run = other.run({}, segment_bytes());
         run->record(50);
         run->stop();
         write_text(other.state_dir() + "/keys/log.vkey", verifier_key_text(*other.key) + "\n");
@@ -368,7 +369,7 @@ std::vector<Attack> attacks(Victim& victim) {
       });
   add("splice in an entry of another ledger", kSeen, [=](Copy& copy) {
     SealedLedger other;
-    auto run = other.run({}, kSegmentBytes);
+    auto run = other.run({}, segment_bytes());
     run->record(5);
     run->stop();
     TakenApart segment(other.state_dir(), 1);
