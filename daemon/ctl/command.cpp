@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "daemon/ctl/terminal.hpp"
+#include "daemon/platform/file_system.hpp"
 
 namespace xased::ctl {
 namespace {
@@ -37,6 +38,14 @@ void tell(const std::string& message) { write_all(STDERR_FILENO, "xasectl: " + m
 int fail(ExitCode code, const std::string& message) {
   tell(message);
   return code;
+}
+
+int write_output(const std::string& path, std::string_view bytes) {
+  if (path.empty()) return write_all(STDOUT_FILENO, bytes) ? kExitOk : kExitNo;
+  const Status status =
+      write_file_atomically(system_file_system(), path, xase::proto::as_bytes(bytes));
+  if (status.ok()) return kExitOk;
+  return fail(status.code() == Code::kDenied ? kExitDenied : kExitNo, status.message());
 }
 
 int fail(const Status& status) { return fail(exit_code_of(status.code()), status.message()); }

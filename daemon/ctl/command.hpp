@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "daemon/config/config.hpp"
 #include "daemon/ctl/exit_code.hpp"
@@ -24,6 +25,9 @@ struct Globals {
 int fail(const Status& status);
 // The same for a code of our own.
 int fail(ExitCode code, const std::string& message);
+// Writes to the file `path`, mode 0600, or to stdout where it is empty. Gives the exit code, and
+// has told of a failure.
+int write_output(const std::string& path, std::string_view bytes);
 // "xasectl: <message>" on stderr.
 void tell(const std::string& message);
 

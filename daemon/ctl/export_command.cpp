@@ -35,17 +35,10 @@ int put_out(const ExportOptions& options, const MadeBundle& made) {
                            std::to_string(made.bundle->last()) + ", " +
                            with_commas(made.bundle->disclosed.size()) + " parts disclosed, " +
                            short_bytes(bytes.size());
-  if (options.out.empty()) {
-    if (!write_all(STDOUT_FILENO, bytes)) return kExitNo;
-    tell(said);
-    return kExitOk;
-  }
-  const Status status =
-      write_file_atomically(system_file_system(), options.out, xase::proto::as_bytes(bytes));
-  if (!status.ok()) {
-    return fail(status.code() == Code::kDenied ? kExitDenied : kExitNo, status.message());
-  }
-  tell(said + "; check it anywhere: xasectl verify " + options.out + " --key KEY");
+  if (const int code = write_output(options.out, bytes); code != kExitOk) return code;
+  tell(options.out.empty()
+           ? said
+           : said + "; check it anywhere: xasectl verify " + options.out + " --key KEY");
   return kExitOk;
 }
 

@@ -97,15 +97,11 @@ int put_out(const Globals& globals, const ProveOptions& options, const MadeProof
   const Proof& proof = *made.proof;
   const std::string text = encode_proof(proof);
   for (const std::string& remark : made.remarks) tell(remark);
+  if (const int code = write_output(options.out, text); code != kExitOk) return code;
   if (options.out.empty()) {
-    if (!write_all(STDOUT_FILENO, text)) return kExitNo;
     tell(said_of(proof));
     return kExitOk;
   }
-  const Status status =
-      write_file_atomically(system_file_system(), options.out, xase::proto::as_bytes(text));
-  if (!status.ok())
-    return fail(status.code() == Code::kDenied ? kExitDenied : kExitNo, status.message());
   if (globals.json) {
     write_all(STDOUT_FILENO, summary_json(proof, options, text.size(), made.remarks) + "\n");
   }

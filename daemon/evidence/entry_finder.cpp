@@ -148,6 +148,7 @@ Result<std::vector<std::uint64_t>> EntryFinder::records_of(std::string_view tran
       }
       if (is_it) records.push_back(*one);
     }
+    if (records.size() == kRecordsMax) break;
   }
   std::reverse(records.begin(), records.end());
   return records;

@@ -22,6 +22,7 @@ IndexKeeper::IndexKeeper(FileSystem& fs, const Clock& clock, const Positions& po
     : fs_(fs),
       clock_(clock),
       positions_(positions),
+      state_dir_(state_dir),
       journal_(state_dir + "/" + std::string(kJournalFolder)),
       directory_(index_directory(state_dir)),
       run_entries_(run_entries) {}
@@ -31,6 +32,7 @@ IndexKeeper::IndexKeeper(FileSystem& fs, const Clock& clock, const Positions& po
 Status IndexKeeper::start() {
   constexpr mode_t kPrivate = 0700;
   if (Status status = fs_.make_directory(directory_, kPrivate); !status.ok()) return status;
+  if (Status status = fs_.sync_directory(state_dir_); !status.ok()) return status;
   const auto firsts = list_index(fs_, directory_);
   if (!firsts.ok()) return firsts.status();
   present_.clear();

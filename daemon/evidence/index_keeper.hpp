@@ -51,6 +51,7 @@ class IndexKeeper final : public SyncSideWork {
   FileSystem& fs_;
   const Clock& clock_;
   const Positions& positions_;
+  const std::string state_dir_;
   const std::string journal_;
   const std::string directory_;
   const std::uint64_t run_entries_;

@@ -28,16 +28,19 @@ Seals::Producers IntakeStage::seal_producers() const {
   return producers;
 }
 
+// On a full disk a seal waits: what is set apart there is for receipts.
 bool IntakeStage::seal() {
-  return seals_ != nullptr && !write_failed_ && seals_->step([this] { return seal_producers(); });
+  return seals_ != nullptr && !write_failed_ &&
+         !counters_.disk_full.load(std::memory_order_relaxed) &&
+         seals_->step([this] { return seal_producers(); });
 }
 
-// What every segment must start with: all rings that the ledger knows, so that a restart needs to
-// read no earlier segment. False: of some no more is known than that segment says, since their
-// files were not attached.
+// What every segment must start with: the epoch and all rings that the ledger knows, so that a
+// restart needs to read no earlier segment. False: of some no more is known than that segment says,
+// since no epoch is open, or their files were not attached.
 bool IntakeStage::start_segment() {
   bool has_all = history_.empty();
-  if (seals_ != nullptr) seals_->start_segment(seal_producers());
+  if (seals_ != nullptr) has_all = seals_->start_segment(seal_producers()) && has_all;
   for (auto& [id, ring] : rings_) {
     const bool was_known = is_known(*ring);
     ring->has_producer_entry = false;

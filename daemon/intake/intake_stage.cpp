@@ -62,8 +62,9 @@ IntakeStage::IntakeStage(IntakeOptions options, const Peers& peers, Ledger& ledg
 }
 
 void IntakeStage::keep_epochs(Seals& seals, const std::optional<EpochState>& found) {
-  seals.begin(found, seal_producers());
+  // First: making room for what begin() appends may start a segment.
   seals_ = &seals;
+  seals.begin(found, seal_producers());
 }
 
 nanoseconds IntakeStage::step() {

@@ -96,9 +96,9 @@ bool Seals::append(const Producers& producers, const Ledger::MadeBody& make) {
                              make) != 0;
 }
 
-void Seals::start_segment(const Producers& producers) {
-  if (key_ == nullptr) return;
-  (void)append(producers, [&](const ChainState& before) {
+bool Seals::start_segment(const Producers& producers) {
+  if (key_ == nullptr) return epoch_ == 0;
+  return append(producers, [&](const ChainState& before) {
     SealBody seal = body(SealEvent::kSegment, before, producers);
     seal.note = certificate_;
     return encode(seal);

@@ -45,8 +45,9 @@ class Seals {
   bool step(Collect&& producers) {
     return is_due() && append_due(producers());
   }
-  // For the head of a new segment, where appending never fails.
-  void start_segment(const Producers& producers);
+  // For the head of a new segment, where appending never fails. False: between two epochs there is
+  // nothing to seal, and the segment alone does not tell which epoch was the last.
+  bool start_segment(const Producers& producers);
   // At a clean stop, right before STOP. False where there is no room for it now.
   bool close(const Producers& producers);
 

@@ -107,7 +107,7 @@ VerifyPropertyReport Judge::judge_one(VerifyProperty property) const {
   } else if (counts().entries == 0) {
     report.text = "there is no entry to tell it from";
   } else if (property == VerifyProperty::kSeals) {
-    seals_.judge(report);
+    seals_.judge(report, heads_);
   } else if (property >= VerifyProperty::kLogId) {
     judge_content(report);
   } else {

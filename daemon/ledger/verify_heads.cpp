@@ -118,6 +118,11 @@ void VerifyHeads::find_signers(Head& head) {
   }
 }
 
+std::optional<std::uint64_t> VerifyHeads::own_size() const {
+  if (!own_ || own_->fault != NoteFault::kNone) return std::nullopt;
+  return own_->checkpoint.size;
+}
+
 std::string VerifyHeads::names_of(const std::vector<VerifierKey>& keys) {
   std::string names;
   for (const VerifierKey& key : keys) {

@@ -35,6 +35,11 @@ class VerifyHeads {
   // After the walk, which met a ledger of this name, or of none.
   Status settle(const std::optional<xase::proto::Hash>& log_id,
                 const std::function<void(std::uint64_t bytes)>& progress);
+  // The entries that the ledger's own head covers, where there is one and it is well-formed.
+  std::optional<std::uint64_t> own_size() const;
+  bool own_is_signed_by(const xase::proto::VerifierKey& key) const {
+    return own_ && own_->signers.has(key);
+  }
   // Verdict and sentence of a property behind kBeginning that has no finding.
   void judge(VerifyPropertyReport& report) const;
   void tell(VerifyReport& report);

@@ -28,11 +28,11 @@ std::string count_of(std::uint64_t count, const char* one, const char* many) {
   return number(count) + " " + (count == 1 ? one : many);
 }
 
-// Entries that are made while records are taken and delivered.
+// Entries that are made while records are taken and delivered. PRODUCER is not: a segment that
+// begins between two epochs starts with them too.
 bool belongs_into_epoch(EntryType type) {
-  return type == EntryType::kProducer || type == EntryType::kRecord ||
-         type == EntryType::kRejected || type == EntryType::kReceipt ||
-         type == EntryType::kDeadLetter;
+  return type == EntryType::kRecord || type == EntryType::kRejected ||
+         type == EntryType::kReceipt || type == EntryType::kDeadLetter;
 }
 
 void note_first(std::uint64_t& first, std::uint64_t& count, std::uint64_t value) {
@@ -76,6 +76,7 @@ void VerifySeals::apply_seal(const Leaf& leaf, const SealBody& seal) {
   if (!is_known_) {
     is_known_ = true;
     is_open_ = true;
+    seen_open_ = leaf.sequence;
     epoch_ = seal.epoch;
     key_.reset();
     if (seal.event == SealEvent::kSegment) key_ = certified_key(leaf, seal);
@@ -94,6 +95,7 @@ void VerifySeals::open(const Leaf& leaf, const SealBody& seal) {
   ++opened_;
   is_known_ = true;
   is_open_ = true;
+  seen_open_ = leaf.sequence;
   epoch_ = seal.epoch;
   key_ = certified_key(leaf, seal);
 }
@@ -174,7 +176,15 @@ void VerifySeals::compare_counts(const Leaf& leaf, const SealBody& seal,
   }
 }
 
-void VerifySeals::judge(VerifyPropertyReport& report) const {
+// A checkpoint that is made in an epoch bears the signature of its key too. Where the epoch is
+// open, nothing else shows that it was not a closed one whose seal was left out.
+bool VerifySeals::is_head_without_epoch(const VerifyHeads& heads) const {
+  const auto size = heads.own_size();
+  return is_known_ && is_open_ && key_ && size && *size >= seen_open_ &&
+         !heads.own_is_signed_by(*key_);
+}
+
+void VerifySeals::judge(VerifyPropertyReport& report, const VerifyHeads& heads) const {
   if (seals_ == 0) {
     report.text =
         "no epoch was ever opened: an older version made this ledger, or its seals were left out";
@@ -187,6 +197,10 @@ void VerifySeals::judge(VerifyPropertyReport& report) const {
   } else if (outside_ != 0) {
     report.text = count_of(outside_, "entry lies", "entries lie") + " in no epoch, the first is " +
                   number(first_outside_);
+  } else if (is_head_without_epoch(heads)) {
+    report.text = "epoch " + number(epoch_) +
+                  " is open, and its key did not sign the head that was made in it: the epoch was "
+                  "closed, perhaps, and its end left out";
   } else if (uncertified_ != 0) {
     report.text = "who certified epoch " + number(first_uncertified_) + " is not known here";
   } else if (unpinned_ != 0) {

@@ -10,6 +10,7 @@
 
 #include "daemon/ledger/verify.hpp"
 #include "daemon/ledger/verify_findings.hpp"
+#include "daemon/ledger/verify_heads.hpp"
 #include "daemon/ledger/verify_keys.hpp"
 #include "daemon/ledger/verify_producers.hpp"
 #include "daemon/platform/sha256.hpp"
@@ -34,8 +35,8 @@ class VerifySeals {
              const xase::proto::LedgerTotals* totals);
 
   bool has_any() const { return seals_ != 0; }
-  // Verdict and sentence where nothing refutes it.
-  void judge(VerifyPropertyReport& report) const;
+  // Verdict and sentence where nothing refutes it. After heads.settle().
+  void judge(VerifyPropertyReport& report, const VerifyHeads& heads) const;
 
  private:
   using VerifierKey = xase::proto::VerifierKey;
@@ -47,6 +48,7 @@ class VerifySeals {
                                            const xase::proto::SealBody& seal);
   void compare_counts(const xase::proto::Leaf& leaf, const xase::proto::SealBody& seal,
                       const xase::proto::LedgerTotals* totals);
+  bool is_head_without_epoch(const VerifyHeads& heads) const;
   void refute(const xase::proto::Leaf& leaf, std::string text) {
     findings_.refute(VerifyProperty::kSeals, leaf.sequence, std::move(text));
   }
@@ -59,6 +61,7 @@ class VerifySeals {
   bool is_known_ = true;  // whether it is known which epoch there is
   bool is_open_ = false;
   std::uint64_t epoch_ = 0;         // the last that was opened
+  std::uint64_t seen_open_ = 0;     // the entry that shows that it is
   std::optional<VerifierKey> key_;  // of the open epoch, as far as its certificate holds
 
   std::uint64_t seals_ = 0;

@@ -5,6 +5,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "daemon/evidence/entry_finder.hpp"
 #include "daemon/ledger/segment_names.hpp"
 #include "daemon/ledger/segment_reader.hpp"
 #include "daemon/ledger/tree/checkpoint.hpp"
@@ -25,31 +26,11 @@ constexpr std::array<std::string_view, xase::proto::kParts> kPartNames{"input", 
 // Of a range that cannot be read, entries that are shown one by one.
 constexpr std::uint64_t kDamagedShownMax = 1000;
 
-// The last sequence that a sound frame of the segment has.
-Result<std::uint64_t> last_in_segment(FileSystem& fs, const std::string& directory,
-                                      std::uint64_t first) {
-  auto segment = SegmentReader::open(fs, directory, first);
-  if (!segment.ok()) return segment.status();
-  SegmentReader& reader = **segment;
-  std::uint64_t last = 0;
-  for (;;) {
-    const auto result = reader.read_frame();
-    if (!result.ok()) return result.status();
-    if (result->fault == xase::proto::FrameFault::kNone) {
-      if (!result->frame.is_commit_mark()) last = std::max(last, result->frame.sequence);
-      reader.skip(result->frame);
-      continue;
-    }
-    const auto more = reader.find_next_frame();
-    if (!more.ok()) return more.status();
-    if (!*more) return last;
-  }
-}
-
 class Collector {
  public:
   Collector(FileSystem& fs, const std::string& state_dir, const ReportOptions& options)
       : fs_(fs),
+        state_dir_(state_dir),
         journal_(state_dir + "/" + std::string(kJournalFolder)),
         tree_(state_dir + "/tree"),
         options_(options) {}
@@ -70,13 +51,9 @@ class Collector {
     if (firsts->empty()) return {Code::kNotFound, "no segment in " + journal_};
     segments_ = *firsts;
     contents_.journal_first = segments_.front();
-    // The last segment may have no entry yet.
-    for (auto first = segments_.rbegin(); first != segments_.rend(); ++first) {
-      const auto last = last_in_segment(fs_, journal_, *first);
-      if (!last.ok()) return last.status();
-      contents_.last = *last;
-      if (*last != 0) return {};
-    }
+    const auto last = EntryFinder(fs_, state_dir_).last_sequence();
+    if (!last.ok()) return last.status();
+    contents_.last = *last;
     return {};
   }
 
@@ -297,6 +274,7 @@ class Collector {
   }
 
   FileSystem& fs_;
+  const std::string state_dir_;
   const std::string journal_;
   const std::string tree_;
   const ReportOptions& options_;

@@ -152,6 +152,11 @@ void TreeKeeper::take_seal(const Entry& entry) {
   if (!seal) return;
   if (seal->event == xase::proto::SealEvent::kOpen) {
     auto key = options_.epoch_keys->load(seal->epoch);
+    if (!key.ok() && key.status().code() != Code::kNotFound) {
+      log_.log(LogLevel::kError, "load", "checkpoints go without the signature of their epoch",
+               {{"epoch", seal->epoch}, {"error", key.status().message()}},
+               nanoseconds(clock_.boot_ns()));
+    }
     epoch_key_ = key.ok() ? std::move(*key) : nullptr;
     key_epoch_ = seal->epoch;
   } else if (seal->event == xase::proto::SealEvent::kClose) {

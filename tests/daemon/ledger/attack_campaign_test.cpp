@@ -326,10 +326,11 @@ std::vector<Attack> attacks(Victim& victim) {
         writer.body(EntryType::kKey, Subject{},
                     xase::proto::as_bytes(key_entry(*copy.victim.ledger.key)));
         seals.begin(writer.recovery.epoch, {});
-        while (writer.ledger().state().last_sequence < copy.victim.last()) {
+        while (writer.ledger().state().last_sequence + 2 < copy.victim.last()) {
           (void)writer.record(LedgerWriter::ring(1));
         }
-        writer.sync();
+        EXPECT_TRUE(seals.close({}));
+        writer.stop();
         sign_anew(copy.state_dir, *copy.victim.ledger.key, copy.victim.last());
       });
   add("hash everything anew to the tip, without a key", kSeen, [=](Copy& copy) {
@@ -357,6 +358,13 @@ std::vector<Attack> attacks(Victim& victim) {
     remake(copy, 0, nullptr);
     sign_anew(copy.state_dir, *copy.victim.ledger.key, copy.size());
   });
+  add("the same, and leave the last closing seal out", {kPasses, kNotEstablished, kRefuted},
+      [=](Copy& copy) {
+        edit_decision(copy.entry(middle(copy)));
+        copy.pieces().erase(copy.at(copy.victim.last() - 1), copy.pieces().end());
+        remake(copy, 0, nullptr);
+        sign_anew(copy.state_dir, *copy.victim.ledger.key, copy.size());
+      });
   add("replace it by another ledger of the same origin", {kPasses, kNotEstablished, kRefuted},
       [](Copy& copy) {
         SealedLedger other;

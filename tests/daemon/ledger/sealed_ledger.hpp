@@ -27,8 +27,8 @@ class SealedLedger {
                    ledger.key->verifier_key().name);
       writer.body(EntryType::kKey, Subject{}, xase::proto::as_bytes(key_entry(*ledger.key)));
       seals.emplace(writer.clock(), writer.ledger(), *keys, *ledger.key, options);
+      writer.at_segment_start = [this] { return seals->start_segment(producers); };
       seals->begin(writer.recovery.epoch, producers);
-      writer.at_segment_start = [this] { seals->start_segment(producers); };
       writer.sync();
     }
 
@@ -70,10 +70,10 @@ class SealedLedger {
     return state_dir() + "/keys/epoch-" + std::to_string(epoch) + ".key";
   }
 
-  // The ledger's key is pinned, and signed the head over `size` entries.
-  VerifyReport verify(std::uint64_t size) {
+  // The ledger's key is pinned, and signed the head over `size` entries; with it `also`.
+  VerifyReport verify(std::uint64_t size, Signer* also = nullptr) {
     write_text(state_dir() + "/keys/log.vkey", verifier_key_text(*key) + "\n");
-    sign_anew(state_dir(), *key, size);
+    sign_anew(state_dir(), *key, size, also);
     VerifyOptions options;
     options.keys = {key->verifier_key()};
     auto report = verify_ledger(system_file_system(), state_dir(), options);

@@ -170,6 +170,42 @@ TEST(Seals, EverySegmentStartsWithOneAndRecoveryNeedsNoOther) {
   EXPECT_EQ(seals_of(*report).verdict, Verdict::kProven) << seals_of(*report).text;
 }
 
+TEST(Seals, ASegmentThatBeganBetweenTwoEpochsDoesNotHideTheLastOne) {
+  SealedLedger ledger;
+  auto run = ledger.run();
+  run->record(1);
+  ASSERT_TRUE(run->seals->close(run->producers));
+  const std::string filler = "{\"event\":\"" + std::string(4000, 'x') + "\"}";
+  while (test::segments_of(ledger.state_dir()).size() < 2) {
+    run->writer.body(EntryType::kRecovered, Subject{}, xase::proto::as_bytes(filler));
+  }
+  run->writer.sync();
+  const std::uint64_t second = test::segments_of(ledger.state_dir()).back();
+  EXPECT_EQ(events_in(ledger.state_dir(), second), "") << "it has no seal to go by";
+  run.reset();
+  run = ledger.run();
+  EXPECT_EQ(run->seals->open_epoch(), 2U);
+  run->stop();
+  const VerifyReport report = ledger.verify(run->last());
+  EXPECT_EQ(seals_of(report).verdict, Verdict::kProven) << seals_of(report).text;
+}
+
+TEST(Seals, AHeadThatWasMadeInAnOpenEpochBearsTheSignatureOfItsKey) {
+  SealedLedger ledger;
+  auto run = ledger.run();
+  run->record(3);
+  run->writer.sync();
+  auto key = run->keys->load(1);
+  ASSERT_TRUE(key.ok());
+  const VerifyReport report = ledger.verify(run->last(), key->get());
+  EXPECT_EQ(seals_of(report).verdict, Verdict::kProven) << seals_of(report).text;
+  // Someone who has the ledger's key, and not the epoch's.
+  const VerifyReport without = ledger.verify(run->last());
+  EXPECT_EQ(seals_of(without).verdict, Verdict::kNotEstablished);
+  EXPECT_NE(seals_of(without).text.find("its key did not sign the head"), std::string::npos);
+  EXPECT_EQ(without.exit_code(), 2);
+}
+
 TEST(Seals, AnAnswerToARingThatIsGoneTellsNothingOfItsRecords) {
   SealedLedger ledger;
   auto run = ledger.run();

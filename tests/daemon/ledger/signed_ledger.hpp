@@ -67,10 +67,11 @@ class TreeOf {
   }
 
   // The new head.
-  std::string sign(Signer& signer) {
+  std::string sign(Signer& signer, Signer* also = nullptr) {
     Status status = writer_->publish();
     EXPECT_TRUE(status.ok()) << status.message();
-    const std::array<Signer*, 1> signers{&signer};
+    std::vector<Signer*> signers{&signer};
+    if (also != nullptr) signers.push_back(also);
     auto note =
         sign_checkpoint({signer.verifier_key().name, writer_->size(), writer_->root()}, signers);
     EXPECT_TRUE(note.ok());
@@ -87,11 +88,12 @@ class TreeOf {
 };
 
 // The whole tree anew over the first `size` entries; gives the head.
-inline std::string sign_anew(const std::string& state_dir, Signer& signer, std::uint64_t size) {
+inline std::string sign_anew(const std::string& state_dir, Signer& signer, std::uint64_t size,
+                             Signer* also = nullptr) {
   std::filesystem::remove_all(state_dir + "/tree");
   TreeOf tree(state_dir);
   tree.take(size);
-  return tree.sign(signer);
+  return tree.sign(signer, also);
 }
 
 inline std::string key_entry(Signer& signer) {

@@ -104,9 +104,9 @@ class LedgerWriter {
                     history.last_record_sequence, false};
     }
     ledger_->on_new_segment([this] {
-      if (at_segment_start) at_segment_start();
+      const bool has_all = !at_segment_start || at_segment_start();
       start_segment();
-      return true;
+      return has_all;
     });
     sync();
   }
@@ -215,7 +215,7 @@ class LedgerWriter {
   Ledger& ledger() { return *ledger_; }
   const Clock& clock() const { return clock_; }
   Recovery recovery;
-  std::function<void()> at_segment_start;
+  std::function<bool()> at_segment_start;
 
  private:
   struct Ring {
