@@ -18,10 +18,13 @@ RateLimit::Verdict RateLimit::take(const std::string& tenant, std::int64_t now_u
     }
   }
   Window& window = windows_[tenant];
-  // A clock set back by more than a window must not lock a key out for longer than a window.
+  // A clock set back by more than a window opens a new one: a key is never locked out for longer
+  // than that. Set back by less, what was taken stays taken: `now` goes back by a moment whenever
+  // two callers read the clock in one order and come here in the other.
   const bool is_over =
-      window.ends_unix_ms <= now_unix_ms || window.ends_unix_ms - now_unix_ms > kWindowMs;
+      window.ends_unix_ms <= now_unix_ms || window.ends_unix_ms - now_unix_ms > 2 * kWindowMs;
   if (is_over) window = {.ends_unix_ms = now_unix_ms + kWindowMs, .taken = 0};
+  window.ends_unix_ms = std::min(window.ends_unix_ms, now_unix_ms + kWindowMs);
   Verdict verdict{.allowed = window.taken < limit_, .reset_unix_ms = window.ends_unix_ms};
   if (verdict.allowed) {
     ++window.taken;

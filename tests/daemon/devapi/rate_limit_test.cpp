@@ -58,6 +58,16 @@ TEST(RateLimit, ClockSetBackDoesNotLockOut) {
   EXPECT_TRUE(limit.take("t", 0).allowed);
 }
 
+TEST(RateLimit, CallersThatComeInAnotherOrderThanTheirClocksTakeNoMoreThanTheLimit) {
+  RateLimit limit(2);
+  EXPECT_TRUE(limit.take("t", 1001).allowed);
+  EXPECT_TRUE(limit.take("t", 1000).allowed);
+  const RateLimit::Verdict third = limit.take("t", 1002);
+  EXPECT_FALSE(third.allowed);
+  EXPECT_EQ(third.remaining, 0U);
+  EXPECT_EQ(third.reset_unix_ms, 1000 + kHourMs);
+}
+
 TEST(RateLimit, ForgetsKeysWhoseWindowIsOver) {
   RateLimit limit(1);
   for (std::size_t i = 0; i < RateLimit::kKeysMax; ++i) {
