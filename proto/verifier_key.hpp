@@ -4,17 +4,19 @@
 //   1  Ed25519  32 bytes (RFC 8032)                    SHA-256(name ‖ 0x0A ‖ 0x01 ‖ key)
 //   2  ECDSA    SubjectPublicKeyInfo, DER (RFC 5480),  SHA-256(key)
 //      P-256    91 bytes, point not compressed
+//   4  witness  32 bytes (RFC 8032)                    SHA-256(name ‖ 0x0A ‖ 0x04 ‖ key)
 //
-// Both as C2SP signed-note lists them. The key id of 2 is the one that transparency-dev's formats
-// and Sigstore's clients look for (the beginning of RFC 6962's log id); a name does not enter it.
-// Signatures are over the note's text: of 1 the 64 bytes of RFC 8032, of 2 the DER of
-// Ecdsa-Sig-Value over its SHA-256.
+// All as C2SP signed-note lists them; 4 is of those who cosign: see proto/cosignature.hpp. The key
+// id of 2 is the one that transparency-dev's formats and Sigstore's clients look for (the beginning
+// of RFC 6962's log id); a name does not enter it. Signatures are over the note's text: of 1 the 64
+// bytes of RFC 8032, of 2 the DER of Ecdsa-Sig-Value over its SHA-256.
 #pragma once
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +26,7 @@
 
 namespace xase::proto {
 
-enum class KeyAlgorithm : std::uint8_t { kEd25519 = 1, kEcdsaP256 = 2 };
+enum class KeyAlgorithm : std::uint8_t { kEd25519 = 1, kEcdsaP256 = 2, kCosignatureV1 = 4 };
 
 inline constexpr std::size_t kEd25519KeyBytes = 32;
 inline constexpr std::size_t kEcdsaP256KeyBytes = 91;
@@ -43,7 +45,9 @@ struct VerifierKey {
 
 // Whether the bytes have the form of their algorithm's keys; not whether the point is on the curve.
 inline bool has_key_form(const VerifierKey& key) noexcept {
-  if (key.algorithm == KeyAlgorithm::kEd25519) return key.key.size() == kEd25519KeyBytes;
+  if (key.algorithm == KeyAlgorithm::kEd25519 || key.algorithm == KeyAlgorithm::kCosignatureV1) {
+    return key.key.size() == kEd25519KeyBytes;
+  }
   return key.algorithm == KeyAlgorithm::kEcdsaP256 && key.key.size() == kEcdsaP256KeyBytes &&
          std::equal(
              kEcdsaP256KeyStart.begin(), kEcdsaP256KeyStart.end(), key.key.begin(),
@@ -80,9 +84,11 @@ std::string format_verifier_key(Hasher& hasher, const VerifierKey& key) {
   return key.name + "+" + key_id_text(key_id(hasher, key)) + "+" + encode_base64(bytes);
 }
 
-// Without a newline behind it.
+namespace internal {
+
 template <Sha256Hasher Hasher>
-Parsed<VerifierKey> parse_verifier_key(Hasher& hasher, std::string_view text) {
+Parsed<VerifierKey> parse_key(Hasher& hasher, std::string_view text,
+                              std::initializer_list<KeyAlgorithm> algorithms) {
   constexpr std::size_t kTextBytesMax = kNoteNameBytesMax + 256;
   if (text.size() > kTextBytesMax) return NoteFault::kTooLong;
   const std::size_t first = text.find('+');
@@ -96,13 +102,27 @@ Parsed<VerifierKey> parse_verifier_key(Hasher& hasher, std::string_view text) {
   if (!bytes) return NoteFault::kBase64;
   if (bytes->empty()) return NoteFault::kVerifierKey;
   key.algorithm = static_cast<KeyAlgorithm>((*bytes)[0]);
-  if (key.algorithm != KeyAlgorithm::kEd25519 && key.algorithm != KeyAlgorithm::kEcdsaP256) {
+  if (std::find(algorithms.begin(), algorithms.end(), key.algorithm) == algorithms.end()) {
     return NoteFault::kAlgorithm;
   }
   key.key.assign(bytes->begin() + 1, bytes->end());
   if (!has_key_form(key)) return NoteFault::kKeyBytes;
   if (text.substr(first + 1, 8) != key_id_text(key_id(hasher, key))) return NoteFault::kKeyId;
   return key;
+}
+
+}  // namespace internal
+
+// A ledger's key. Without a newline behind it.
+template <Sha256Hasher Hasher>
+Parsed<VerifierKey> parse_verifier_key(Hasher& hasher, std::string_view text) {
+  return internal::parse_key(hasher, text, {KeyAlgorithm::kEd25519, KeyAlgorithm::kEcdsaP256});
+}
+
+// The key of a witness, which cosigns or, as older ones do, signs the note itself.
+template <Sha256Hasher Hasher>
+Parsed<VerifierKey> parse_witness_key(Hasher& hasher, std::string_view text) {
+  return internal::parse_key(hasher, text, {KeyAlgorithm::kCosignatureV1, KeyAlgorithm::kEd25519});
 }
 
 }  // namespace xase::proto

@@ -17,15 +17,21 @@ Result<xase::proto::VerifierKey> pinned_key(const std::string& text) {
                                     ") nor a file; on the ledger's host: xasectl keys show");
 }
 
-Result<std::vector<xase::proto::VerifierKey>> read_pinned_keys(
-    const std::vector<std::string>& texts) {
-  std::vector<xase::proto::VerifierKey> keys;
-  for (const std::string& text : texts) {
+Result<Policy> read_policy(const std::vector<std::string>& keys, const std::string& path) {
+  Policy policy;
+  if (!path.empty()) {
+    const auto bytes = read_file(system_file_system(), path, kPolicyBytesMax);
+    if (!bytes.ok()) return bytes.status();
+    auto parsed = parse_policy(xase::proto::as_text(*bytes), path);
+    if (!parsed.ok()) return parsed.status();
+    policy = std::move(*parsed);
+  }
+  for (const std::string& text : keys) {
     auto key = pinned_key(text);
     if (!key.ok()) return key.status();
-    keys.push_back(std::move(*key));
+    policy.logs.push_back(std::move(*key));
   }
-  return keys;
+  return policy;
 }
 
 }  // namespace xased::ctl

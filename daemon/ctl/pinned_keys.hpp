@@ -1,9 +1,10 @@
-// The ledger's keys as the user gives them, from outside of the ledger.
+// The ledger's keys and what else is asked for, as the user gives them, from outside of the ledger.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "daemon/evidence/policy.hpp"
 #include "daemon/platform/status.hpp"
 #include "proto/verifier_key.hpp"
 
@@ -12,8 +13,8 @@ namespace xased::ctl {
 // `text` is a verifier key, or a file that holds one. The failure says what to do.
 Result<xase::proto::VerifierKey> pinned_key(const std::string& text);
 
-// Each of `texts`, in their order.
-Result<std::vector<xase::proto::VerifierKey>> read_pinned_keys(
-    const std::vector<std::string>& texts);
+// What is asked for: each of `keys` as above, in addition to what the policy in `path` asks for,
+// where that is not empty.
+Result<Policy> read_policy(const std::vector<std::string>& keys, const std::string& path);
 
 }  // namespace xased::ctl

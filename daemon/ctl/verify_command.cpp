@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 struct VerifyCommandOptions {
   std::string state_dir;
   std::vector<std::string> keys;
+  std::string policy;                    // file
   std::vector<std::string> checkpoints;  // files
   bool quiet = false;
 };
@@ -251,11 +252,18 @@ class Pages {
   std::string text_;
 };
 
-// What is pinned and given.
-Status read_outside(const VerifyCommandOptions& options, VerifyOptions& to) {
-  auto keys = read_pinned_keys(options.keys);
-  if (!keys.ok()) return keys.status();
-  to.keys = std::move(*keys);
+// What is asked for and given.
+Status read_outside(const VerifyCommandOptions& options, Policy policy, VerifyOptions& to) {
+  for (const std::string& name : policy.required) {
+    const auto property = verify_property_of(name);
+    if (!property) {
+      return {Code::kInvalid, options.policy + " requires " + name +
+                                  ", of which a proof or a bundle tells and a ledger does not"};
+    }
+    to.required.push_back(*property);
+  }
+  to.keys = std::move(policy.logs);
+  to.witnesses = std::move(policy.witnesses);
   for (const std::string& path : options.checkpoints) {
     const auto bytes = read_file(system_file_system(), path, xase::proto::kNoteBytesMax);
     if (!bytes.ok()) return bytes.status();
@@ -264,20 +272,26 @@ Status read_outside(const VerifyCommandOptions& options, VerifyOptions& to) {
   return {};
 }
 
+int cannot_read(const Status& status) {
+  return fail(status.code() == Code::kDenied ? kExitDenied : kExitMalformed, status.message());
+}
+
 int run_verify(const Globals& globals, const VerifyCommandOptions& options) {
+  Result<Policy> policy = read_policy(options.keys, options.policy);
+  if (!policy.ok()) return cannot_read(policy.status());
   std::error_code ignored;
   if (std::filesystem::is_regular_file(options.state_dir, ignored)) {
     if (!options.checkpoints.empty()) {
       return fail(kExitUsage, "--checkpoint is for a state directory: a file stands alone");
     }
-    return verify_evidence_file(globals, options.state_dir, options.keys, options.quiet);
+    return verify_evidence_file(globals, options.state_dir, *policy, options.quiet);
   }
   const Result<std::string> state_dir = resolve_state_dir(globals, options.state_dir);
   if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
   ProgressBar progress(style_of(STDERR_FILENO), short_bytes);
   VerifyOptions verify_options;
-  if (Status status = read_outside(options, verify_options); !status.ok()) {
-    return fail(status.code() == Code::kDenied ? kExitDenied : kExitMalformed, status.message());
+  if (Status status = read_outside(options, std::move(*policy), verify_options); !status.ok()) {
+    return cannot_read(status);
   }
   if (!options.quiet) {
     verify_options.progress = [&progress](std::uint64_t done, std::uint64_t total) {
@@ -330,6 +344,10 @@ void add_verify_command(CLI::App& app, Globals& globals) {
                    "Kept elsewhere: the ledger must go on from it; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
+  command
+      ->add_option("--policy", options->policy,
+                   "What must be shown: keys, witnesses, properties; see Policy in FORMATS.md")
+      ->type_name("FILE");
   command->add_flag("-q,--quiet", options->quiet, "Say it by the exit code alone");
   command->callback([&globals, options] { globals.exit_code = run_verify(globals, *options); });
 }

@@ -2,14 +2,14 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "daemon/ctl/command.hpp"
+#include "daemon/evidence/policy.hpp"
 
 namespace xased::ctl {
 
-// Tells of `path` and gives the exit code. `keys`: as --key has them.
-int verify_evidence_file(const Globals& globals, const std::string& path,
-                         const std::vector<std::string>& keys, bool quiet);
+// Tells of `path` and gives the exit code.
+int verify_evidence_file(const Globals& globals, const std::string& path, const Policy& policy,
+                         bool quiet);
 
 }  // namespace xased::ctl

@@ -14,6 +14,30 @@ const EvidenceProperty& property_of(const std::vector<EvidenceProperty>& propert
                        [&](const EvidenceProperty& one) { return one.name == name; });
 }
 
+std::vector<std::string> property_names() {
+  std::vector<std::string> names{"leaf",  "leaves", "inclusion", "ledger", "disclosed", "answers",
+                                 "input", "output", "context",   "rest",   "receipt"};
+  for (std::size_t i = 0; i < kVerifyProperties; ++i) {
+    names.emplace_back(verify_property_name(static_cast<VerifyProperty>(i)));
+  }
+  return names;
+}
+
+void ask_for(std::vector<EvidenceProperty>& properties, const std::vector<std::string>& required,
+             std::string_view kind) {
+  for (const std::string& name : required) {
+    const auto found = std::find_if(properties.begin(), properties.end(),
+                                    [&](const EvidenceProperty& one) { return one.name == name; });
+    if (found != properties.end()) {
+      found->required = true;
+    } else {
+      properties.push_back(
+          {name, VerifyVerdict::kNotEstablished, true,
+           "the policy asks for it, and " + std::string(kind) + " does not tell of it"});
+    }
+  }
+}
+
 int exit_code_of(const std::vector<EvidenceProperty>& properties) {
   bool is_enough = true;
   for (const EvidenceProperty& property : properties) {
@@ -64,6 +88,13 @@ EvidenceFinding SignedHead::check_signer(const std::vector<xase::proto::Verifier
   }
   if (names.empty()) return not_established("none of the pinned keys has signed it");
   return proven("signed by " + names + ", which is pinned");
+}
+
+EvidenceFinding SignedHead::check_witnesses(const WitnessPolicy& policy) const {
+  WitnessSightings sightings(policy);
+  sightings.take(note_, checkpoint_.size);
+  std::string text = sightings.text(checkpoint_.size);
+  return sightings.quorum_size() != 0 ? proven(std::move(text)) : not_established(std::move(text));
 }
 
 }  // namespace xased

@@ -24,6 +24,12 @@ struct EvidenceProperty {
 // The one of that name, which is there.
 const EvidenceProperty& property_of(const std::vector<EvidenceProperty>& properties,
                                     std::string_view name);
+// Of proofs, bundles and ledgers.
+std::vector<std::string> property_names();
+// What a policy asks for beyond. What evidence of this kind ("a proof") does not tell of becomes a
+// property that is not established: silence is no consent.
+void ask_for(std::vector<EvidenceProperty>& properties, const std::vector<std::string>& required,
+             std::string_view kind);
 // 0 all that is required is proven, 1 something is refuted, 2 there is not enough to say.
 int exit_code_of(const std::vector<EvidenceProperty>& properties);
 
@@ -52,6 +58,8 @@ class SignedHead {
   EvidenceFinding check_ledger(const xase::proto::Hash& log_id) const;
   // Whether one of `pinned` signed it, and none of them falsely. Fills signed_by().
   EvidenceFinding check_signer(const std::vector<xase::proto::VerifierKey>& pinned);
+  // Whether the quorum cosigned it.
+  EvidenceFinding check_witnesses(const WitnessPolicy& policy) const;
   // The pinned keys that did, as text.
   const std::vector<std::string>& signed_by() const { return signed_by_; }
 

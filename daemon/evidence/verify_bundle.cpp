@@ -23,7 +23,7 @@ class Verification {
  public:
   explicit Verification(const Bundle& bundle) : bundle_(bundle) {}
 
-  Result<BundleReport> run(const std::vector<xase::proto::VerifierKey>& pinned) {
+  Result<BundleReport> run(const Policy& policy) {
     auto head = SignedHead::open(bundle_.checkpoint);
     if (!head.ok()) return head.status();
     if (Status status = read_leaves(); !status.ok()) return status;
@@ -34,11 +34,15 @@ class Verification {
     add("leaves", true, check_leaves());
     add("inclusion", true, check_inclusion(checkpoint));
     add("ledger", true, head->check_ledger(leaf(0).log_id));
-    add("signer", true, head->check_signer(pinned));
+    add("signer", true, head->check_signer(policy.logs));
     report_.signed_by = head->signed_by();
+    if (policy.witnesses.asks()) {
+      add("witnesses", true, head->check_witnesses(policy.witnesses));
+    }
     add("disclosed", !bundle_.disclosed.empty(), check_disclosed());
     const EvidenceFinding answers = check_answers();
     add("answers", answers.verdict != VerifyVerdict::kNotEstablished, answers);
+    ask_for(report_.properties, policy.required, "a bundle");
     return std::move(report_);
   }
 
@@ -154,9 +158,8 @@ class Verification {
 
 }  // namespace
 
-Result<BundleReport> verify_bundle(const Bundle& bundle,
-                                   const std::vector<xase::proto::VerifierKey>& pinned) {
-  return Verification(bundle).run(pinned);
+Result<BundleReport> verify_bundle(const Bundle& bundle, const Policy& policy) {
+  return Verification(bundle).run(policy);
 }
 
 }  // namespace xased

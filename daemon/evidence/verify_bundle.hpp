@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "daemon/evidence/bundle.hpp"
+#include "daemon/evidence/policy.hpp"
 #include "daemon/evidence/signed_head.hpp"
 
 namespace xased {
 
 struct BundleReport {
-  // leaves, inclusion, ledger, signer, disclosed, answers: in that order.
+  // leaves, inclusion, ledger, signer, witnesses (where they are asked for), disclosed, answers: in
+  // that order; then what else the policy asks for.
   std::vector<EvidenceProperty> properties;
   std::string origin;                  // of the signed head
   std::uint64_t size = 0;              // entries that it covers
@@ -30,9 +32,8 @@ struct BundleReport {
   int exit_code() const { return exit_code_of(properties); }
 };
 
-// `pinned`: keys from outside, trusted. No key in the bundle counts, and without a pinned one no
-// bundle passes. kInvalid where a leaf or the head is malformed.
-Result<BundleReport> verify_bundle(const Bundle& bundle,
-                                   const std::vector<xase::proto::VerifierKey>& pinned);
+// `policy` is from outside, and trusted. No key in the bundle counts, and without one of a log in
+// the policy no bundle passes. kInvalid where a leaf or the head is malformed.
+Result<BundleReport> verify_bundle(const Bundle& bundle, const Policy& policy);
 
 }  // namespace xased

@@ -24,8 +24,7 @@ using Finding = EvidenceFinding;
 
 class Verification {
  public:
-  Verification(const Proof& proof, const std::vector<xase::proto::VerifierKey>& pinned)
-      : proof_(proof), pinned_(pinned) {}
+  Verification(const Proof& proof, const Policy& policy) : proof_(proof), policy_(policy) {}
 
   Result<ProofReport> run() {
     auto head = SignedHead::open(proof_.entry.inclusion.checkpoint);
@@ -35,13 +34,17 @@ class Verification {
     add("leaf", true, check_leaf(proof_.entry, report_.leaf));
     add("inclusion", true, check_inclusion(proof_.entry));
     add("ledger", true, head->check_ledger(report_.leaf.log_id));
-    add("signer", true, head->check_signer(pinned_));
+    add("signer", true, head->check_signer(policy_.logs));
     report_.signed_by = head->signed_by();
+    if (policy_.witnesses.asks()) {
+      add("witnesses", true, head->check_witnesses(policy_.witnesses));
+    }
     for (std::size_t part = 0; part < kParts; ++part) {
       const DisclosedPart* shown = shown_part(proof_.entry, part);
       add(std::string(part_name(part)), shown != nullptr, check_part(report_.leaf, part, shown));
     }
     add("receipt", proof_.receipt.has_value(), check_receipt());
+    ask_for(report_.properties, policy_.required, "a proof");
     return std::move(report_);
   }
 
@@ -155,7 +158,7 @@ class Verification {
   }
 
   const Proof& proof_;
-  const std::vector<xase::proto::VerifierKey>& pinned_;
+  const Policy& policy_;
   Sha256 sha_;
   Checkpoint head_;
   ProofReport report_;
@@ -163,9 +166,8 @@ class Verification {
 
 }  // namespace
 
-Result<ProofReport> verify_proof(const Proof& proof,
-                                 const std::vector<xase::proto::VerifierKey>& pinned) {
-  return Verification(proof, pinned).run();
+Result<ProofReport> verify_proof(const Proof& proof, const Policy& policy) {
+  return Verification(proof, policy).run();
 }
 
 }  // namespace xased

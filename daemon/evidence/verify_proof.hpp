@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/evidence/policy.hpp"
 #include "daemon/evidence/proof.hpp"
 #include "daemon/evidence/signed_head.hpp"
 #include "proto/leaf.hpp"
@@ -14,7 +15,8 @@
 namespace xased {
 
 struct ProofReport {
-  // leaf, inclusion, ledger, signer, input, output, context, rest, receipt: in that order.
+  // leaf, inclusion, ledger, signer, witnesses, input, output, context, rest, receipt: in that
+  // order.
   std::vector<EvidenceProperty> properties;
   std::string origin;                  // of the signed head
   std::uint64_t size = 0;              // entries that it covers
@@ -30,9 +32,8 @@ struct ProofReport {
   int exit_code() const { return exit_code_of(properties); }
 };
 
-// `pinned`: keys from outside, trusted. No key in the proof counts, and without a pinned one no
-// proof passes. kInvalid where a leaf or the head is malformed.
-Result<ProofReport> verify_proof(const Proof& proof,
-                                 const std::vector<xase::proto::VerifierKey>& pinned);
+// `policy` is from outside, and trusted. No key in the proof counts, and without one of a log in
+// the policy no proof passes. kInvalid where a leaf or the head is malformed.
+Result<ProofReport> verify_proof(const Proof& proof, const Policy& policy);
 
 }  // namespace xased

@@ -67,6 +67,10 @@ VerifyReport Judge::judge() {
 }
 
 bool Judge::is_required(VerifyProperty property) const {
+  if (std::find(options_.required.begin(), options_.required.end(), property) !=
+      options_.required.end()) {
+    return true;
+  }
   switch (property) {
     // Retention removes what these two follow from.
     case VerifyProperty::kLogId:
@@ -79,6 +83,8 @@ bool Judge::is_required(VerifyProperty property) const {
       return !options_.keys.empty() && seals_.has_any();
     case VerifyProperty::kExtends:
       return !options_.earlier.empty();
+    case VerifyProperty::kWitnesses:
+      return options_.witnesses.asks();
     default:
       return property < VerifyProperty::kTotals;
   }
@@ -227,10 +233,18 @@ std::string_view verify_verdict_name(VerifyVerdict verdict) {
 
 std::string_view verify_property_name(VerifyProperty property) {
   constexpr std::array<std::string_view, kVerifyProperties> kNames{
-      "segments",  "frames",   "complete", "chain", "log_id",    "commitments",
-      "producers", "receipts", "totals",   "seals", "beginning", "checkpoint",
-      "signer",    "end",      "extends",  "tiles"};
+      "segments",  "frames",   "complete", "chain",     "log_id",    "commitments",
+      "producers", "receipts", "totals",   "seals",     "beginning", "checkpoint",
+      "signer",    "end",      "extends",  "witnesses", "tiles"};
   return kNames[static_cast<std::size_t>(property)];
+}
+
+std::optional<VerifyProperty> verify_property_of(std::string_view name) {
+  for (std::size_t i = 0; i < kVerifyProperties; ++i) {
+    const auto property = static_cast<VerifyProperty>(i);
+    if (verify_property_name(property) == name) return property;
+  }
+  return std::nullopt;
 }
 
 std::uint64_t VerifyReport::first_bad_sequence() const {

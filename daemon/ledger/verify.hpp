@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/ledger/verify_witnesses.hpp"
 #include "daemon/platform/file_system.hpp"
 #include "proto/frame.hpp"
 #include "proto/verifier_key.hpp"
@@ -43,21 +44,25 @@ enum class VerifyProperty : std::uint8_t {
   kSigner,       // whose ledger it is: a pinned key signed that head
   kEnd,          // nothing was cut off behind, up to where a pinned key signed
   kExtends,      // it goes on from each earlier checkpoint that was given
+  kWitnesses,    // those saw it who must have, as their cosignatures on its heads show
   kTiles,        // the tree's files, from which proofs are made, are those of that head
 };
-inline constexpr std::size_t kVerifyProperties = 16;
+inline constexpr std::size_t kVerifyProperties = 17;
 
 // Stable, lower case: for --json and for policies.
 std::string_view verify_property_name(VerifyProperty property);
+// Nothing where no property has that name.
+std::optional<VerifyProperty> verify_property_of(std::string_view name);
 
 struct VerifyPropertyReport {
   VerifyProperty property = VerifyProperty::kSegments;
   VerifyVerdict verdict = VerifyVerdict::kNotEstablished;
   // Whether it must be PROVEN for the ledger to pass. All up to kTotals, but for kLogId where
   // retention removed the first entry; kCheckpoint and kSigner where a key is pinned, and kSeals
-  // too where there are any; kExtends where an earlier checkpoint is given. kBeginning is not,
-  // because retention is no offence; kEnd says no more than the two before it; kTiles is not,
-  // because they can be made again.
+  // too where there are any; kExtends where an earlier checkpoint is given, kWitnesses where a
+  // quorum is; and what VerifyOptions::required names. kBeginning is not, because retention is no
+  // offence; kEnd says no more than the two before it; kTiles is not, because they can be made
+  // again.
   bool required = false;
   // Lowest sequence at which it was refuted; 0 where it was not. What lies outside of entries is
   // named by the sequence that comes next.
@@ -162,6 +167,10 @@ struct VerifyOptions {
     std::string note;
   };
   std::vector<Earlier> earlier;
+  // Who must have seen it: the ledger's own head or an earlier one that it goes on from.
+  WitnessPolicy witnesses;
+  // Asked for beyond what is required anyway.
+  std::vector<VerifyProperty> required;
   // Bytes done of bytes to do; called now and then, in the caller's thread.
   std::function<void(std::uint64_t done, std::uint64_t total)> progress;
   std::size_t findings_max = 100;

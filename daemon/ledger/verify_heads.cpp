@@ -25,6 +25,7 @@ VerifyHeads::VerifyHeads(FileSystem& fs, const std::string& state_dir, const Ver
       options_(options),
       findings_(findings),
       keys_(options.keys),
+      witnesses_(options.witnesses),
       roots_(fs, tree_) {}
 
 VerifyHeads::Head VerifyHeads::parse(std::string name, std::string_view bytes) {
@@ -86,6 +87,11 @@ Status VerifyHeads::settle(const std::optional<Hash>& log_id,
   if (own_) settle_own(*own_);
   for (Head& head : earlier_) {
     if (Status status = settle_earlier(head); !status.ok()) return status;
+  }
+  // A head speaks for its witnesses only where it is shown to be this ledger's.
+  if (own_ && own_->shows()) witnesses_.take(own_->note, own_->checkpoint.size);
+  for (const Head& head : earlier_) {
+    if (head.shows()) witnesses_.take(head.note, head.checkpoint.size);
   }
   return {};
 }

@@ -79,6 +79,7 @@ class VerifyHeads {
   void judge_signer(VerifyPropertyReport& report) const;
   void judge_end(VerifyPropertyReport& report) const;
   void judge_extends(VerifyPropertyReport& report) const;
+  void judge_witnesses(VerifyPropertyReport& report) const;
   void judge_tiles(VerifyPropertyReport& report) const;
   VerifyCheckpoint told(const Head& head);
 
@@ -88,6 +89,7 @@ class VerifyHeads {
   const VerifyOptions& options_;
   VerifyFindings& findings_;
   VerifyKeys keys_;
+  WitnessSightings witnesses_;
   VerifyRoots roots_;
   std::optional<Head> own_;
   std::string own_signers_;  // for people

@@ -28,6 +28,8 @@ void VerifyHeads::judge(VerifyPropertyReport& report) const {
       return judge_end(report);
     case VerifyProperty::kExtends:
       return judge_extends(report);
+    case VerifyProperty::kWitnesses:
+      return judge_witnesses(report);
     default:
       return judge_tiles(report);
   }
@@ -112,6 +114,11 @@ void VerifyHeads::judge_extends(VerifyPropertyReport& report) const {
   report.text = "it goes on from " +
                 count_of(earlier_.size(), "earlier checkpoint", "earlier checkpoints") +
                 ", over up to " + count_of(largest, "entry", "entries");
+}
+
+void VerifyHeads::judge_witnesses(VerifyPropertyReport& report) const {
+  if (witnesses_.quorum_size() != 0) report.verdict = VerifyVerdict::kProven;
+  report.text = witnesses_.text(roots_.last());
 }
 
 void VerifyHeads::judge_tiles(VerifyPropertyReport& report) const {

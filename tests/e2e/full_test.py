@@ -123,14 +123,14 @@ class FullDisk(E2eTest):
     def grow(self, size_mib):
         subprocess.run(["mount", "-o", f"remount,size={size_mib}m", self.state_dir], check=True)
 
-    def full(self, api, **settings):
+    def full(self, api, room_timeout="5", **settings):
         """A daemon whose disk has just become full, and the producer that found it so."""
         self.mount(16)
         daemon = Daemon(self, api, settings={
             "ring.bytes": "256KiB", "journal.segment_bytes": "1MiB",
             "journal.reserve_bytes": "5MiB", "journal.max_bytes": "1GiB", **settings}).start()
         producer = Producer(self, daemon, with_ids("disk", 20000), "filler",
-                            ("--room-timeout", "5", "--rate", "4000"))
+                            ("--room-timeout", room_timeout, "--rate", "4000"))
         daemon.until(lambda s: s["disk_full"], "the disk is full")
         return daemon, producer
 
@@ -168,7 +168,8 @@ class FullDisk(E2eTest):
 
     def test_killed_and_stopped_while_full(self):
         api = self.api()
-        daemon, producer = self.full(api)
+        # It waits all the while: what it records keeps the disk full after each start.
+        daemon, producer = self.full(api, room_timeout="300")
         for end in (daemon.kill, daemon.stop, daemon.kill):
             end()
             daemon.start(wait=False)

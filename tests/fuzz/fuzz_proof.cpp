@@ -14,15 +14,17 @@ namespace {
 using xase::fuzz::require;
 
 // RFC 8032, section 7.1, test 2: nobody here has made it up.
-const std::vector<xase::proto::VerifierKey>& pinned() {
-  static const auto keys = [] {
+const xased::Policy& pinned() {
+  static const auto policy = [] {
     xased::Sha256 sha;
     const auto key = xase::proto::parse_verifier_key(
         sha, "host-1/loans/8d5b8a7e+7c386215+AT1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM");
     require(key.ok(), "the key is one");
-    return std::vector<xase::proto::VerifierKey>{*key};
+    xased::Policy made;
+    made.logs.push_back(*key);
+    return made;
   }();
-  return keys;
+  return policy;
 }
 
 void check_parts(const xased::Proof& proof, const xased::ProofReport& report) {

@@ -26,7 +26,7 @@ const unsigned char* raw(Bytes bytes) {
 // Null where the bytes are no key.
 Key public_key(const xase::proto::VerifierKey& key) {
   if (!xase::proto::has_key_form(key)) return nullptr;
-  if (key.algorithm == KeyAlgorithm::kEd25519) {
+  if (key.algorithm != KeyAlgorithm::kEcdsaP256) {
     return Key(
         EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(key.key), key.key.size()));
   }
@@ -41,7 +41,7 @@ Status verify_signature(const xase::proto::VerifierKey& key, Bytes message, Byte
   if (opened == nullptr) {
     return {Code::kInvalid, "the verifier key of " + key.name + " is not a key of its algorithm"};
   }
-  const EVP_MD* digest = key.algorithm == KeyAlgorithm::kEd25519 ? nullptr : EVP_sha256();
+  const EVP_MD* digest = key.algorithm == KeyAlgorithm::kEcdsaP256 ? EVP_sha256() : nullptr;
   const std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
   if (context == nullptr ||
       EVP_DigestVerifyInit(context.get(), nullptr, digest, nullptr, opened.get()) != 1) {

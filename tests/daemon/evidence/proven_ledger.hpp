@@ -13,6 +13,13 @@
 
 namespace xased::test {
 
+// Asks for the signature of this key alone.
+inline Policy policy_of(const Signer& signer) {
+  Policy policy;
+  policy.logs.push_back(signer.verifier_key());
+  return policy;
+}
+
 inline constexpr const char* kInput = R"({"income":52000,"name":"Zoë"})";
 inline constexpr const char* kOutput = R"({"decision":"approve"})";
 inline constexpr const char* kContext = R"({"channel":"web"})";
@@ -57,7 +64,7 @@ class ProvenLedger {
   const Written& record(std::uint64_t n) const { return records.at(n - 1); }
   const std::string& state() const { return dir.path(); }
   LedgerWriter& writer() { return *writer_; }
-  std::vector<xase::proto::VerifierKey> pinned() const { return {key->verifier_key()}; }
+  Policy pinned() const { return policy_of(*key); }
 
   Result<MadeProof> make(std::uint64_t sequence, const Disclosure& disclose = {}) const {
     return make_proof(system_file_system(), state(), sequence, disclose);

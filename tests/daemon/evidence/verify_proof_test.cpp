@@ -71,7 +71,7 @@ TEST_F(VerifyProof, NoKeyOrOthersKeysDoNotPass) {
   EXPECT_EQ(verdict(*report, "inclusion"), VerifyVerdict::kProven);
   // One of the same name.
   const auto other = test::new_key(ledger_->key->verifier_key().name);
-  report = verify_proof(proof, {other->verifier_key()});
+  report = verify_proof(proof, test::policy_of(*other));
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->exit_code(), 2);
   EXPECT_TRUE(report->signed_by.empty());
@@ -82,7 +82,7 @@ TEST_F(VerifyProof, AHeadThatAnotherKeySignedDoesNotPass) {
   Proof proof = ledger_->proof(1);
   const auto other = test::new_key(ledger_->key->verifier_key().name);
   const std::array<Signer*, 1> signers{other.get()};
-  const auto head = open_checkpoint(proof.entry.inclusion.checkpoint, ledger_->pinned());
+  const auto head = open_checkpoint(proof.entry.inclusion.checkpoint, ledger_->pinned().logs);
   ASSERT_TRUE(head.ok());
   proof.entry.inclusion.checkpoint = *sign_checkpoint(head->checkpoint, signers);
   proof.receipt.reset();
@@ -121,7 +121,7 @@ TEST_F(VerifyProof, HashesThatAreMissingOrTooManyAreRefuted) {
 
 TEST_F(VerifyProof, ALeafOfAnotherLedgerUnderAHeadOfThisNameIsRefuted) {
   const ProvenLedger other;
-  const auto head = open_checkpoint(other.proof(1).entry.inclusion.checkpoint, other.pinned());
+  const auto head = open_checkpoint(other.proof(1).entry.inclusion.checkpoint, other.pinned().logs);
   ASSERT_TRUE(head.ok());
   xase::proto::Checkpoint renamed = head->checkpoint;
   renamed.origin = checkpoint_origin("host.test/ledger", xase::proto::Hash{});
@@ -214,7 +214,7 @@ TEST_F(VerifyProof, WhatIsNoAnswerOrIsUnderAnotherHeadIsRefuted) {
   proof.receipt->disclosed.push_back({0, xase::proto::Id{}, {std::byte{1}}});
   expect_refuted(proof, "receipt");
   proof.receipt = sound;
-  const auto head = open_checkpoint(sound.inclusion.checkpoint, ledger_->pinned());
+  const auto head = open_checkpoint(sound.inclusion.checkpoint, ledger_->pinned().logs);
   const std::array<Signer*, 1> signers{test::new_key("x").release()};
   const std::unique_ptr<Signer> owner(signers[0]);
   proof.receipt->inclusion.checkpoint = *sign_checkpoint(head->checkpoint, signers);

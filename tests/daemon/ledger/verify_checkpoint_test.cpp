@@ -53,13 +53,16 @@ bool says(const VerifyReport& report, VerifyProperty property, const std::string
   return report.property(property).text.find(part) != std::string::npos;
 }
 
-// In the order of kCheckpoint, kSigner, kEnd, kExtends, kTiles.
+// In the order of kCheckpoint, kSigner, kEnd, kExtends, kTiles; no witness is asked for.
 void expect_verdicts(const VerifyReport& report, int exit_code,
                      const std::array<VerifyVerdict, 5>& verdicts) {
   EXPECT_EQ(report.exit_code(), exit_code) << describe(report);
+  constexpr std::array<VerifyProperty, 5> kProperties{
+      VerifyProperty::kCheckpoint, VerifyProperty::kSigner, VerifyProperty::kEnd,
+      VerifyProperty::kExtends, VerifyProperty::kTiles};
+  EXPECT_EQ(report.property(VerifyProperty::kWitnesses).verdict, kOpen);
   for (std::size_t i = 0; i < verdicts.size(); ++i) {
-    const auto& property =
-        report.properties[static_cast<std::size_t>(VerifyProperty::kCheckpoint) + i];
+    const auto& property = report.property(kProperties[i]);
     EXPECT_EQ(property.verdict, verdicts[i]) << verify_property_name(property.property) << "\n"
                                              << describe(report);
     EXPECT_EQ(property.findings != 0, property.verdict == kRefuted);
