@@ -13,6 +13,7 @@ namespace {
 struct ExportOptions {
   std::uint64_t from = 0;
   std::uint64_t to = 0;
+  std::string transaction;
   std::string state_dir;
   std::vector<std::string> disclose;
   std::string out;
@@ -42,22 +43,42 @@ int put_out(const ExportOptions& options, const MadeBundle& made) {
   return kExitOk;
 }
 
+Result<MadeBundle> make_of_transaction(const ExportOptions& options, const std::string& state_dir,
+                                       const Disclosure& disclose) {
+  const auto found = find_transaction(system_file_system(), state_dir, options.transaction);
+  if (!found.ok()) return found.status();
+  if (found->records.size() > 1) {
+    tell("several records have this transaction_id: all of them are disclosed alike");
+  }
+  if (found->answers.size() < found->records.size()) {
+    tell("not every record of it has an answer of the API that is under a signed head yet");
+  }
+  return make_transaction_bundle(system_file_system(), state_dir, *found, disclose);
+}
+
 int run_export(const Globals& globals, const ExportOptions& options) {
   const Result<Disclosure> disclose = disclosure_of(options.disclose);
   if (!disclose.ok()) return fail(kExitUsage, disclose.status().message());
-  if (options.from > options.to || options.to - options.from >= kBundleEntriesMax) {
+  const bool is_of_transaction = !options.transaction.empty();
+  if (is_of_transaction == (options.from != 0 && options.to != 0)) {
+    return fail(kExitUsage, "say which entries: --from and --to, or --transaction");
+  }
+  if (!is_of_transaction &&
+      (options.from > options.to || options.to - options.from >= kBundleEntriesMax)) {
     return fail(kExitUsage,
                 "--from and --to must name 1 to " + with_commas(kBundleEntriesMax) + " entries");
   }
   const Result<std::string> state_dir = resolve_state_dir(globals, options.state_dir);
   if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
-  const auto made =
-      make_bundle(system_file_system(), *state_dir, options.from, options.to, *disclose);
+  const auto made = is_of_transaction ? make_of_transaction(options, *state_dir, *disclose)
+                                      : make_bundle(system_file_system(), *state_dir, options.from,
+                                                    options.to, *disclose);
   if (!made.ok()) return cannot_export(made.status());
   if (!made->bundle) {
-    return fail(kExitUsage, "the signed head covers " + std::to_string(made->covered) +
-                                " entries: where --to is behind them and a daemon runs, the next "
-                                "one comes within a second or so (xasectl status)");
+    return fail(kExitUsage,
+                "the signed head covers " + std::to_string(made->covered) +
+                    " entries: where what is to be exported is behind them and a "
+                    "daemon runs, the next one comes within a second or so (xasectl status)");
   }
   return put_out(options, *made);
 }
@@ -74,14 +95,19 @@ void add_export_command(CLI::App& app, Globals& globals) {
       "agree.");
   auto options = std::make_shared<ExportOptions>();
   const CLI::Range sequences(std::uint64_t{1}, xase::proto::kTreeSizeMax);
-  command->add_option("--from", options->from, "Sequence of the first entry")
-      ->type_name("SEQ")
-      ->check(quiet(sequences))
-      ->required();
-  command->add_option("--to", options->to, "… of the last one")
-      ->type_name("SEQ")
-      ->check(quiet(sequences))
-      ->required();
+  CLI::Option* from = command->add_option("--from", options->from, "Sequence of the first entry")
+                          ->type_name("SEQ")
+                          ->check(quiet(sequences));
+  CLI::Option* to = command->add_option("--to", options->to, "… of the last one")
+                        ->type_name("SEQ")
+                        ->check(quiet(sequences));
+  command
+      ->add_option("--transaction", options->transaction,
+                   "Instead: from the record with this transaction_id to the API's answer; what is "
+                   "disclosed is of these alone")
+      ->type_name("ID")
+      ->excludes(from)
+      ->excludes(to);
   command
       ->add_option("--state-dir", options->state_dir,
                    "Of the ledger; default: that of the configuration")

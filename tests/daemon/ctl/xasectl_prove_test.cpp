@@ -1,6 +1,7 @@
 // xasectl prove, and verify of what it wrote, each as a process.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -191,6 +192,69 @@ TEST_F(XasectlProve, AnExportedStretchIsVerifiedWithTheKeyAlone) {
   EXPECT_EQ(export_range("3", std::to_string(ledger_.last)).code, 2);
   EXPECT_EQ(export_range("0", "3").code, 2);
   EXPECT_EQ(export_range("4", "3").code, 2);
+}
+
+TEST_F(XasectlProve, AnExportedTransactionDisclosesNothingOfOthers) {
+  const std::string bundle = outside_.path() + "/loan-5.tar";
+  const auto export_loan = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"export",        "--transaction", "loan-5", "--state-dir",
+                                   ledger_.state(), "--out",         bundle};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  Ended ended = export_loan({"--disclose", "input,rest"});
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  ended = run({"verify", bundle, "--key", key(), "--json"});
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  const auto json = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(json["first"], ledger_.record(5).sequence);
+  EXPECT_GT(json["records"], 1) << "others lie between it and its answer";
+  for (const auto& property : json["properties"]) {
+    EXPECT_EQ(property["verdict"], "PROVEN") << property;
+  }
+  // Its input, its rest, and its answer's.
+  EXPECT_EQ(json["parts"], 3);
+  const std::string bytes = test::read_text(bundle);
+  // Of the same files always the same bytes.
+  ASSERT_EQ(export_loan({"--disclose", "input,rest"}).code, 0);
+  EXPECT_EQ(test::read_text(bundle), bytes);
+
+  EXPECT_EQ(export_loan({"--from", "1"}).code, 2);
+  EXPECT_EQ(run({"export", "--from", "1", "--state-dir", ledger_.state()}).code, 2);
+  ended = run({"export", "--transaction", "nobody", "--state-dir", ledger_.state()});
+  EXPECT_EQ(ended.code, 1);
+  EXPECT_TRUE(contains(ended.err, "no record")) << ended.err;
+}
+
+TEST_F(XasectlProve, APolicyAsksOfLedgerProofAndBundle) {
+  const std::string policy = outside_.path() + "/policy";
+  const std::string proof = file();
+  ASSERT_EQ(prove({"loan-5", "--out", proof}).code, 0);
+  test::write_text(policy, "log " + key() + "\n");
+  EXPECT_EQ(run({"verify", proof, "--policy", policy}).code, 0);
+  test::write_text(policy, "log " + key() + "\nrequire input\n");
+  Ended ended = run({"verify", proof, "--policy", policy});
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_TRUE(contains(ended.out, "NOT ESTABLISHED")) << ended.out;
+  ended = run({"verify", ledger_.state(), "--policy", policy});
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_TRUE(contains(ended.err, "a ledger does not")) << ended.err;
+  test::write_text(policy, "log " + key() + "\nrequire extends\n");
+  ended = run({"verify", ledger_.state(), "--policy", policy, "--json"});
+  EXPECT_EQ(ended.code, 2);
+  std::map<std::string, bool> required;
+  for (const auto& property : nlohmann::json::parse(ended.out)["properties"]) {
+    required[property["name"]] = property["required"];
+  }
+  EXPECT_TRUE(required["extends"]);
+  EXPECT_TRUE(required["signer"]);
+  EXPECT_FALSE(required["end"]);
+  test::write_text(policy, "log " + key() + "\nrequired end\n");
+  ended = run({"verify", ledger_.state(), "--policy", policy});
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_TRUE(
+      contains(ended.err, ":2: \"required\" begins no line of a policy; did you mean require?"))
+      << ended.err;
 }
 
 }  // namespace
