@@ -243,7 +243,8 @@ TEST_F(XasectlProve, APolicyAsksOfLedgerProofAndBundle) {
   ended = run({"verify", ledger_.state(), "--policy", policy, "--json"});
   EXPECT_EQ(ended.code, 2);
   std::map<std::string, bool> required;
-  for (const auto& property : nlohmann::json::parse(ended.out)["properties"]) {
+  const auto json = nlohmann::json::parse(ended.out);
+  for (const auto& property : json["properties"]) {
     required[property["name"]] = property["required"];
   }
   EXPECT_TRUE(required["extends"]);
