@@ -181,7 +181,8 @@ struct VerifyOptions {
 
 // Verifies the ledger in `state_dir`, reading only, in one pass. A daemon may be writing to it:
 // then the ledger is verified up to the last whole entry, and one that is being written refutes
-// nothing. Goes on behind damage. The tree's files are read once more than the journal.
+// nothing. Goes on behind damage. The tree's files are read beside it, by a thread of their own:
+// `fs` is used by both.
 //
 // Memory: a few megabytes, 3 bits an entry and about 90 bytes for each record that is not yet
 // delivered; of each ring about 150 bytes.

@@ -56,6 +56,11 @@ Status VerifyHeads::open() {
     keys_.look_for(own_->note);
     roots_.ask(own_->checkpoint.size);
     roots_.use_tiles(own_->checkpoint.size);
+    // The tree's files take no less hashing than the journal, and nothing from it.
+    constexpr std::uint64_t kWorthAThread = 10'000;
+    if (own_->checkpoint.size >= kWorthAThread) {
+      tiles_check_ = std::async(std::launch::async, [this] { return check_files({}); });
+    }
   }
   for (const VerifyOptions::Earlier& earlier : options_.earlier) {
     Head head = parse(earlier.name, earlier.note);
@@ -80,10 +85,14 @@ std::uint64_t VerifyHeads::bytes_to_read() const {
   return own_->checkpoint.size * xase::proto::kBundleLeafBytes;
 }
 
+std::uint64_t VerifyHeads::bytes_read() const {
+  return tile_entries_.load(std::memory_order_relaxed) * xase::proto::kBundleLeafBytes;
+}
+
 Status VerifyHeads::settle(const std::optional<Hash>& log_id,
-                           const std::function<void(std::uint64_t bytes)>& progress) {
+                           const std::function<void()>& progress) {
   if (log_id) origin_end_ = checkpoint_origin("", *log_id);
-  if (Status status = check_files(progress); !status.ok()) return status;
+  if (Status status = settle_files(progress); !status.ok()) return status;
   if (own_) settle_own(*own_);
   for (Head& head : earlier_) {
     if (Status status = settle_earlier(head); !status.ok()) return status;
@@ -96,11 +105,22 @@ Status VerifyHeads::settle(const std::optional<Hash>& log_id,
   return {};
 }
 
-Status VerifyHeads::check_files(const std::function<void(std::uint64_t bytes)>& progress) {
+Result<TilesFound> VerifyHeads::check_files(const std::function<void()>& progress) {
+  return check_tiles(fs_, tree_, own_->checkpoint.size, own_->checkpoint.root,
+                     [&](std::uint64_t entries) {
+                       tile_entries_.store(entries, std::memory_order_relaxed);
+                       if (progress) progress();
+                     });
+}
+
+Status VerifyHeads::settle_files(const std::function<void()>& progress) {
   if (!own_ || own_->fault != NoteFault::kNone) return {};
-  auto found = check_tiles(
-      fs_, tree_, own_->checkpoint.size, own_->checkpoint.root,
-      [&](std::uint64_t entries) { progress(entries * xase::proto::kBundleLeafBytes); });
+  constexpr std::chrono::milliseconds kBetweenProgress{100};
+  while (tiles_check_.valid() &&
+         tiles_check_.wait_for(kBetweenProgress) != std::future_status::ready) {
+    progress();
+  }
+  auto found = tiles_check_.valid() ? tiles_check_.get() : check_files(progress);
   if (!found.ok()) return found.status();
   tiles_ = std::move(*found);
   return {};

@@ -1,8 +1,10 @@
 // The signed heads of a ledger, its own and those from outside, against what a walk over it met.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +20,8 @@
 namespace xased {
 
 // One thread; used for one verification: open(), then the walk feeds roots() and keys(), then
-// settle(), then judge() and tell().
+// settle(), then judge() and tell(). Of a ledger that is not small, the tree's files are checked by
+// a thread of its own meanwhile.
 class VerifyHeads {
  public:
   VerifyHeads(FileSystem& fs, const std::string& state_dir, const VerifyOptions& options,
@@ -29,12 +32,14 @@ class VerifyHeads {
   Status open();
   VerifyRoots& roots() { return roots_; }
   VerifyKeys& keys() { return keys_; }
-  // About how much settle() reads; it tells `progress` how much of it it has.
+  // About how much of the tree's files there is to read, and how much of it was read by now.
   std::uint64_t bytes_to_read() const;
+  std::uint64_t bytes_read() const;
 
   // After the walk, which met a ledger of this name, or of none.
+  // `progress` is called now and then.
   Status settle(const std::optional<xase::proto::Hash>& log_id,
-                const std::function<void(std::uint64_t bytes)>& progress);
+                const std::function<void()>& progress);
   // The entries that the ledger's own head covers, where there is one and it is well-formed.
   std::optional<std::uint64_t> own_size() const;
   bool own_is_signed_by(const xase::proto::VerifierKey& key) const {
@@ -67,7 +72,8 @@ class VerifyHeads {
   std::string difference_text(const Head& head) const;
   std::string names_of(const std::vector<xase::proto::VerifierKey>& keys);
 
-  Status check_files(const std::function<void(std::uint64_t bytes)>& progress);
+  Result<TilesFound> check_files(const std::function<void()>& progress);
+  Status settle_files(const std::function<void()>& progress);
   void settle_own(Head& head);
   void settle_own_signers(Head& head);
   void settle_root(VerifyProperty property, Head& head, const std::optional<Hash>& root);
@@ -96,6 +102,9 @@ class VerifyHeads {
   std::vector<Head> earlier_;
   std::string origin_end_;  // how an origin of this ledger ends; empty: not known
   std::optional<TilesFound> tiles_;
+  std::atomic<std::uint64_t> tile_entries_{0};  // checked so far; written by who checks
+  // Last: its end waits for the thread, which uses what is above.
+  std::future<Result<TilesFound>> tiles_check_;
 };
 
 }  // namespace xased

@@ -115,8 +115,7 @@ Status LedgerWalk::run() {
     if (Status status = walk_segment(i); !status.ok()) return status;
   }
   if (broken_link_ != 0) settle_broken_link(true);
-  if (Status status = heads_.settle(log_id_, [this](auto bytes) { report_progress(bytes); });
-      !status.ok()) {
+  if (Status status = heads_.settle(log_id_, [this] { report_progress(0); }); !status.ok()) {
     return status;
   }
   if (options_.progress) options_.progress(bytes_total_, bytes_total_);
@@ -483,7 +482,8 @@ Result<std::uint64_t> LedgerWalk::written_end(std::uint64_t from) {
 
 void LedgerWalk::report_progress(std::uint64_t position) {
   if (!options_.progress) return;
-  const std::uint64_t done = std::min(bytes_before_ + position, bytes_total_);
+  const std::uint64_t read = bytes_before_ + position + heads_.bytes_read();
+  const std::uint64_t done = std::min(read, bytes_total_);
   if (done < bytes_reported_ + kProgressBytes) return;
   bytes_reported_ = done;
   options_.progress(done, bytes_total_);
