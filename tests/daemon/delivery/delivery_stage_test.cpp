@@ -175,9 +175,11 @@ TEST_F(StageWorld, DeliversEachRecordOnceThroughResetsAndHangs) {
     for (std::string all = connection.request(); !all.empty(); all = connection.request()) {
       bool replay = false;
       int kind = 0;
+      bool may_hang = false;
       {
         const std::scoped_lock lock(mutex);
         kind = ++requests % 10;
+        may_hang = requests < 200;
         if (kind == 3) {
           connection.reset();
           return;
@@ -185,7 +187,7 @@ TEST_F(StageWorld, DeliversEachRecordOnceThroughResetsAndHangs) {
         replay = !keys.insert(all.substr(all.find("Idempotency-Key: ") + 17, 32)).second;
       }
       if (kind == 5) return;
-      if (kind == 7 && requests < 200) return connection.hang();
+      if (kind == 7 && may_hang) return connection.hang();
       const std::string header = replay ? "X-Idempotency-Replay: true\r\n" : "";
       if (!connection.send(kind == 9 ? http(503, "busy") : http(201, created().body, header))) {
         return;
