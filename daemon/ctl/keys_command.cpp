@@ -24,22 +24,26 @@ int run_show(const Globals& globals, const std::string& given) {
   const Result<std::string> state_dir = resolve_state_dir(globals, given);
   if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
   const std::string path = verifier_key_path(*state_dir);
-  const auto key = read_verifier_key(system_file_system(), path);
-  if (!key.ok()) return cannot_read(key.status(), path);
+  const auto keys = read_verifier_keys(system_file_system(), path);
+  if (!keys.ok()) return cannot_read(keys.status(), path);
   Sha256 sha;
-  const std::string text = xase::proto::format_verifier_key(sha, *key);
   if (globals.json) {
-    const nlohmann::ordered_json json{
-        {"origin", key->name},
-        {"key_id", xase::proto::key_id_text(key_id(sha, *key))},
-        {"algorithm",
-         key->algorithm == xase::proto::KeyAlgorithm::kEd25519 ? "Ed25519" : "ECDSA P-256"},
-        {"verifier_key", text}};
-    const std::string line = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const xase::proto::VerifierKey& key : *keys) {
+      list.push_back(
+          {{"origin", key.name},
+           {"key_id", xase::proto::key_id_text(key_id(sha, key))},
+           {"algorithm",
+            key.algorithm == xase::proto::KeyAlgorithm::kEd25519 ? "Ed25519" : "ECDSA P-256"},
+           {"verifier_key", xase::proto::format_verifier_key(sha, key)}});
+    }
+    const std::string line = list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     return write_all(STDOUT_FILENO, line + "\n") ? kExitOk : kExitNo;
   }
-  if (!write_all(STDOUT_FILENO, text + "\n")) return kExitNo;
-  tell("signs " + printable(key->name) +
+  for (const std::string& text : key_texts(*keys)) {
+    if (!write_all(STDOUT_FILENO, text + "\n")) return kExitNo;
+  }
+  tell((keys->size() == 1 ? "signs " : "sign ") + printable(keys->front().name) +
        "; keep it away from this host, and verify with: xasectl verify --key");
   return kExitOk;
 }
@@ -47,10 +51,10 @@ int run_show(const Globals& globals, const std::string& given) {
 }  // namespace
 
 void add_keys_commands(CLI::App& app, Globals& globals) {
-  CLI::App* group = app.add_subcommand("keys", "The key that signs the ledger");
+  CLI::App* group = app.add_subcommand("keys", "The keys that sign the ledger");
   group->require_subcommand(1);
   CLI::App* show =
-      group->add_subcommand("show", "Its public half, to be kept elsewhere for verify --key");
+      group->add_subcommand("show", "Their public halves, to be kept elsewhere for verify --key");
   show->fallthrough();
   auto state_dir = std::make_shared<std::string>();
   show->add_option("STATE_DIR", *state_dir, "Of the ledger; default: that of the configuration");

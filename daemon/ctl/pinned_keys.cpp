@@ -6,11 +6,11 @@
 
 namespace xased::ctl {
 
-Result<xase::proto::VerifierKey> pinned_key(const std::string& text) {
+Result<std::vector<xase::proto::VerifierKey>> pinned_keys(const std::string& text) {
   Sha256 sha;
   const auto key = xase::proto::parse_verifier_key(sha, text);
-  if (key.ok()) return *key;
-  auto from_file = read_verifier_key(system_file_system(), text);
+  if (key.ok()) return std::vector{*key};
+  auto from_file = read_verifier_keys(system_file_system(), text);
   if (from_file.ok() || from_file.status().code() != Code::kNotFound) return from_file;
   return Status(Code::kInvalid, "--key " + text + " is neither a verifier key (" +
                                     std::string(note_fault_text(key.fault)) +
@@ -27,9 +27,9 @@ Result<Policy> read_policy(const std::vector<std::string>& keys, const std::stri
     policy = std::move(*parsed);
   }
   for (const std::string& text : keys) {
-    auto key = pinned_key(text);
-    if (!key.ok()) return key.status();
-    policy.logs.push_back(std::move(*key));
+    const auto given = pinned_keys(text);
+    if (!given.ok()) return given.status();
+    policy.logs.insert(policy.logs.end(), given->begin(), given->end());
   }
   return policy;
 }

@@ -10,8 +10,8 @@
 
 namespace xased::ctl {
 
-// `text` is a verifier key, or a file that holds one. The failure says what to do.
-Result<xase::proto::VerifierKey> pinned_key(const std::string& text);
+// `text` is a verifier key, or a file that holds some. The failure says what to do.
+Result<std::vector<xase::proto::VerifierKey>> pinned_keys(const std::string& text);
 
 // What is asked for: each of `keys` as above, in addition to what the policy in `path` asks for,
 // where that is not empty.

@@ -66,9 +66,9 @@ int run_report(const Globals& globals, const ReportCommandOptions& options, std:
   }
   report_options.disclose = *disclose;
   if (!options.key.empty()) {
-    auto key = pinned_key(options.key);
+    const auto key = pinned_keys(options.key);
     if (!key.ok()) return cannot_make(key.status());
-    report_options.key = std::move(*key);
+    report_options.key = key->front();
   }
   ProgressBar progress(style_of(STDERR_FILENO),
                        [](std::uint64_t entries) { return with_commas(entries); });

@@ -112,6 +112,7 @@ void LedgerWalk::take(const Frame& frame) {
     producers_.lose(sequence);
     receipts_.lose(sequence);
     seals_.lose();
+    heads_.keys().lose(sequence);
     totals_.reset();
   }
   move_last(sequence);
@@ -247,6 +248,7 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
   const auto erasable = xase::proto::decode_erasable(erasable_bytes);
   if (!erasable) {
     fail("what lies beside the leaf is malformed");
+    if (leaf.type == EntryType::kKey) heads_.keys().miss_entry(leaf.sequence);
     return {};
   }
   ++facts_.commitments;
@@ -263,8 +265,10 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
   if (leaf.type == EntryType::kRejected && !xase::proto::decode_rejected_body(body)) {
     fail("the body of this REJECTED is malformed");
   }
-  if (leaf.type == EntryType::kKey && !heads_.keys().take_entry(body)) {
-    fail("the body of this KEY names no key");
+  if (leaf.type == EntryType::kKey) {
+    const VerifyKeys::Taken taken = heads_.keys().take_entry(leaf, body);
+    if (taken.is_malformed) fail("the body of this KEY names no key");
+    if (!taken.problem.empty()) refute(VerifyProperty::kSigner, leaf.sequence, taken.problem);
   }
   return body;
 }
@@ -279,7 +283,7 @@ void LedgerWalk::apply(const Leaf& leaf, const Hash& hash, Bytes body, bool eras
   if (erased && totals_need_body) totals_.reset();
   if (totals_) count_entry(leaf.type, body, *totals_);
   if (leaf.type == EntryType::kGap) keep_gap(leaf, body);
-  if (leaf.type == EntryType::kKey && erased) heads_.keys().miss_entry();
+  if (leaf.type == EntryType::kKey && erased) heads_.keys().miss_entry(leaf.sequence);
   if (leaf.type == EntryType::kStart || leaf.sequence == 1) check_start(leaf, body, erased);
 }
 
@@ -334,6 +338,7 @@ void LedgerWalk::lose(std::uint64_t through, std::string_view why) {
   producers_.lose(through);
   receipts_.lose(through);
   seals_.lose();
+  heads_.keys().lose(last_ + 1);
   heads_.roots().lose(through);
   head_.reset();
   totals_.reset();

@@ -1,5 +1,7 @@
 #include "daemon/ledger/verify_heads.hpp"
 
+#include <algorithm>
+
 #include "daemon/ledger/tree/checkpoint.hpp"
 #include "daemon/ledger/tree/ledger_key.hpp"
 #include "daemon/ledger/tree/tile_reader.hpp"
@@ -53,7 +55,7 @@ Status VerifyHeads::open() {
     return bytes.status();
   }
   if (own_ && own_->fault == NoteFault::kNone) {
-    keys_.look_for(own_->note);
+    keys_.look_for(own_->note, own_->checkpoint.size);
     roots_.ask(own_->checkpoint.size);
     roots_.use_tiles(own_->checkpoint.size);
     // The tree's files take no less hashing than the journal, and nothing from it.
@@ -68,13 +70,13 @@ Status VerifyHeads::open() {
       return {Code::kInvalid,
               earlier.name + " is no checkpoint: " + std::string(note_fault_text(head.fault))};
     }
-    keys_.look_for(head.note);
+    keys_.look_for(head.note, head.checkpoint.size);
     roots_.ask(head.checkpoint.size);
     earlier_.push_back(std::move(head));
   }
   // It vouches for nothing: whether it can be read does not matter.
-  if (auto key = read_verifier_key(fs_, verifier_key_path(state_dir_)); key.ok()) {
-    keys_.find_beside(std::move(*key));
+  if (auto keys = read_verifier_keys(fs_, verifier_key_path(state_dir_)); keys.ok()) {
+    keys_.find_beside(std::move(*keys));
   }
   return {};
 }
@@ -139,9 +141,19 @@ void VerifyHeads::find_signers(Head& head) {
   for (const VerifierKey& key : head.signers.good) {
     if (keys_.is_pinned(key)) head.is_pinned = true;
   }
+  const auto& state = keys_.line().at(head.checkpoint.size);
+  if (state.is_known && !keys_.line().pinned_on(state.line).empty() &&
+      is_signed_by_all(head, state.signing)) {
+    head.is_pinned = true;
+  }
   for (const VerifierKey& key : head.signers.bad) {
     if (keys_.is_pinned(key)) head.is_pinned = false;
   }
+}
+
+bool VerifyHeads::is_signed_by_all(const Head& head, const KeySet& keys) const {
+  return std::all_of(keys.begin(), keys.end(),
+                     [&](const VerifierKey& key) { return head.signers.has(key); });
 }
 
 std::optional<std::uint64_t> VerifyHeads::own_size() const {
@@ -208,7 +220,7 @@ void VerifyHeads::settle_own_signers(Head& head) {
     if (keys_.is_pinned(key)) refute(VerifyProperty::kSigner, head, behind, text);
   }
   for (const VerifierKey& key : head.signers.good) {
-    if (keys_.is_named(key)) return;
+    if (keys_.is_named(key)) return settle_lines(head);
   }
   if (head.signers.good.empty() && !head.signers.bad.empty()) return;
   if (keys_.entries() != 0 && has_all_key_entries()) {
@@ -216,6 +228,33 @@ void VerifyHeads::settle_own_signers(Head& head) {
            "it is signed by " + own_signers_ + ", and no KEY entry names that one");
   } else {
     head.doubts = "it is signed by " + own_signers_ + ", and no KEY entry that is here names that";
+  }
+}
+
+// Whether each key has signed that the KEY entries under the head say does.
+void VerifyHeads::settle_lines(Head& head) {
+  const auto& state = keys_.line().at(head.checkpoint.size);
+  if (state.is_known) {
+    for (const VerifierKey& key : state.signing) {
+      if (head.signers.has(key)) continue;
+      head.doubts = "it lacks the signature of " + keys_.short_text(key) +
+                    ", which signs since KEY entry " + number(state.since);
+      refute(VerifyProperty::kSigner, head, head.checkpoint.size,
+             head.doubts + ": the line was taken away, or someone without that key made the head");
+    }
+    for (const VerifierKey& key : state.in_force) {
+      if (contains(state.signing, key)) continue;
+      head.reserve = "KEY entry " + number(state.since) + " says that the module of " +
+                     keys_.short_text(key) +
+                     " does not answer; without it the others' signatures "
+                     "alone stand for what came since";
+    }
+  }
+  for (const VerifierKey& key : keys_.pinned_off(state.line, head.checkpoint.origin)) {
+    if (head.signers.has(key)) continue;
+    head.reserve = keys_.short_text(key) +
+                   ", pinned, did not sign, and no KEY entry here shows that what signed follows "
+                   "from it; pin what the host shows now: xasectl keys show";
   }
 }
 

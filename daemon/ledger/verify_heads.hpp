@@ -57,7 +57,9 @@ class VerifyHeads {
     xase::proto::Note note;
     xase::proto::Checkpoint checkpoint;
     NoteSigners signers;
-    bool is_pinned = false;  // a pinned key signed it, and no line of one is wrong
+    // A pinned key signed it, or keys that follow from one, and no line of a pinned one is wrong.
+    bool is_pinned = false;
+    std::string reserve;  // why that does not say whose it is all the same; empty: it does
     bool is_refuted = false;
     std::string doubts;  // why it shows nothing; empty: it does
     bool shows() const { return !is_refuted && doubts.empty(); }
@@ -76,6 +78,8 @@ class VerifyHeads {
   Status settle_files(const std::function<void()>& progress);
   void settle_own(Head& head);
   void settle_own_signers(Head& head);
+  void settle_lines(Head& head);
+  bool is_signed_by_all(const Head& head, const KeySet& keys) const;
   void settle_root(VerifyProperty property, Head& head, const std::optional<Hash>& root);
   Status settle_earlier(Head& head);
   bool settle_earlier_signers(Head& head);
@@ -88,6 +92,7 @@ class VerifyHeads {
   void judge_witnesses(VerifyPropertyReport& report) const;
   void judge_tiles(VerifyPropertyReport& report) const;
   VerifyCheckpoint told(const Head& head);
+  std::string pinned_text(const Head& head) const;
 
   FileSystem& fs_;
   const std::string state_dir_;

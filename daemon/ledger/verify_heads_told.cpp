@@ -73,14 +73,25 @@ void VerifyHeads::judge_signer(VerifyPropertyReport& report) const {
     report.text = "none of the pinned keys signed; " + own_signers_ + " did";
   } else if (!own_->shows()) {
     report.text = own_signers_ + ", pinned, signed a head, and it is not shown to be this ledger's";
+  } else if (!own_->reserve.empty()) {
+    report.text = own_signers_ + " signed it; but " + own_->reserve;
   } else {
     report.verdict = VerifyVerdict::kProven;
-    report.text = own_signers_ + ", pinned, signed it";
+    report.text = pinned_text(*own_);
   }
 }
 
+std::string VerifyHeads::pinned_text(const Head& head) const {
+  const bool is_direct = std::any_of(head.signers.good.begin(), head.signers.good.end(),
+                                     [&](const auto& key) { return keys_.is_pinned(key); });
+  return is_direct ? own_signers_ + ", pinned, signed it"
+                   : own_signers_ +
+                         " signed it, which the KEY entries link with the pinned key: each change "
+                         "is signed by both sides";
+}
+
 void VerifyHeads::judge_end(VerifyPropertyReport& report) const {
-  if (own_ && own_->shows() && own_->is_pinned) {
+  if (own_ && own_->shows() && own_->is_pinned && own_->reserve.empty()) {
     report.verdict = VerifyVerdict::kProven;
     report.text = "up to entry " + number(own_->checkpoint.size) +
                   ": nothing was cut off before it or made anew since it was signed. A ledger that "

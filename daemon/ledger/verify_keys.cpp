@@ -1,7 +1,6 @@
 #include "daemon/ledger/verify_keys.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "daemon/ledger/tree/verify_signature.hpp"
 
@@ -18,11 +17,7 @@ constexpr std::size_t kKeyFileBytesMax = 4096;
 // Keys with one and the same id: more than one is somebody's trick, and they are few.
 constexpr std::size_t kNamedMax = 64;
 
-bool contains(const std::vector<VerifierKey>& keys, const VerifierKey& key) {
-  return std::find(keys.begin(), keys.end(), key) != keys.end();
-}
-
-void add_once(std::vector<VerifierKey>& keys, const VerifierKey& key) {
+void add_once(KeySet& keys, const VerifierKey& key) {
   if (!contains(keys, key)) keys.push_back(key);
 }
 
@@ -30,50 +25,62 @@ void add_once(std::vector<VerifierKey>& keys, const VerifierKey& key) {
 
 std::string verifier_key_path(const std::string& state_dir) { return state_dir + "/keys/log.vkey"; }
 
-Result<VerifierKey> read_verifier_key(FileSystem& fs, const std::string& path) {
+Result<KeySet> read_verifier_keys(FileSystem& fs, const std::string& path) {
   const auto bytes = read_file(fs, path, kKeyFileBytesMax);
   if (!bytes.ok()) return bytes.status();
   std::string_view text = xase::proto::as_text(*bytes);
-  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
   Sha256 sha;
-  const auto key = xase::proto::parse_verifier_key(sha, text);
-  if (!key.ok()) {
-    return Status(Code::kInvalid,
-                  path + " holds no verifier key: " + std::string(note_fault_text(key.fault)));
-  }
-  return *key;
+  KeySet keys;
+  do {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    while (line.ends_with('\r')) line.remove_suffix(1);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.empty() && !keys.empty()) continue;
+    const auto key = xase::proto::parse_verifier_key(sha, line);
+    if (!key.ok()) {
+      return Status(Code::kInvalid,
+                    path + " holds no verifier key: " + std::string(note_fault_text(key.fault)));
+    }
+    add_once(keys, *key);
+  } while (!text.empty());
+  return keys;
 }
 
 bool NoteSigners::has(const VerifierKey& key) const { return contains(good, key); }
 
-void VerifyKeys::look_for(const xase::proto::Note& note) {
+void VerifyKeys::look_for(const xase::proto::Note& note, std::uint64_t size) {
   for (const auto& line : note.signatures) wanted_.emplace_back(line.name, line.key_id);
+  line_.ask(size);
 }
 
-bool VerifyKeys::take_entry(Bytes body) {
-  const nlohmann::json entry =
-      nlohmann::json::parse(xase::proto::as_text(body), nullptr, /*allow_exceptions=*/false);
-  if (!entry.is_object()) return false;
-  const auto event = entry.find("event");
-  const auto text = entry.find("verifier_key");
-  if (event == entry.end() || !event->is_string() || text == entry.end() || !text->is_string()) {
-    return false;
+VerifyKeys::Taken VerifyKeys::take_entry(const xase::proto::Leaf& leaf, Bytes body) {
+  Taken taken;
+  const KeyEntryResult result = parse_key_entry(body);
+  taken.is_malformed = result.fault == KeyEntryFault::kMalformed;
+  if (result.fault != KeyEntryFault::kNone) {
+    miss_entry(leaf.sequence);
+    return taken;
   }
-  const auto key = xase::proto::parse_verifier_key(sha_, text->get_ref<const std::string&>());
-  if (key.fault == NoteFault::kAlgorithm) {
-    has_unknown_ = true;
-    return true;
-  }
-  if (!key.ok()) return false;
   ++entries_;
-  in_force_ = *key;
-  if (!is_wanted(*key) || contains(named_, *key)) return true;
-  if (named_.size() == kNamedMax) {
-    has_unknown_ = true;
-  } else {
-    named_.push_back(*key);
+  for (const VerifierKey& key : result.entry.keys) {
+    if (!is_wanted(key) || contains(named_, key)) continue;
+    if (named_.size() == kNamedMax) {
+      has_unknown_ = true;
+    } else {
+      named_.push_back(key);
+    }
   }
-  return true;
+  taken.problem = line_.take(leaf, result.entry);
+  return taken;
+}
+
+KeySet VerifyKeys::pinned_off(std::uint64_t line, const std::string& name) const {
+  KeySet off;
+  for (const VerifierKey& key : pinned_) {
+    if (key.name == name && !contains(line_.pinned_on(line), key)) off.push_back(key);
+  }
+  return off;
 }
 
 void VerifyKeys::take_epoch_key(const VerifierKey& key) {
@@ -102,10 +109,12 @@ std::vector<VerifierKey> VerifyKeys::with_id(const std::string& name, const KeyI
   };
   for (const VerifierKey& key : pinned_) consider(key);
   if (is_certificate) {
-    if (in_force_) consider(*in_force_);
+    if (line_.now().is_known) {
+      for (const VerifierKey& key : line_.now().in_force) consider(key);
+    }
     return found;
   }
-  if (beside_) consider(*beside_);
+  for (const VerifierKey& key : beside_) consider(key);
   for (const VerifierKey& key : named_) consider(key);
   for (const VerifierKey& key : epochs_) consider(key);
   return found;

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/ledger/tree/key_entry.hpp"
+#include "daemon/ledger/verify_key_line.hpp"
 #include "daemon/platform/file_system.hpp"
 #include "daemon/platform/sha256.hpp"
 #include "proto/note.hpp"
@@ -15,12 +17,12 @@
 
 namespace xased {
 
-// The file in STATE_DIR that says which key signs the ledger.
+// The file in STATE_DIR that says which keys sign the ledger.
 std::string verifier_key_path(const std::string& state_dir);
 
-// The one verifier key that `path` holds, on a line of its own. kInvalid where it holds something
-// else.
-Result<xase::proto::VerifierKey> read_verifier_key(FileSystem& fs, const std::string& path);
+// The verifier keys that `path` holds, at least one, each on a line of its own. kInvalid where it
+// holds something else.
+Result<KeySet> read_verifier_keys(FileSystem& fs, const std::string& path);
 
 // Who signed a note, as far as the keys that are known tell.
 struct NoteSigners {
@@ -33,25 +35,38 @@ struct NoteSigners {
 class VerifyKeys {
  public:
   // `pinned`: from outside, trusted. Outlives this.
-  explicit VerifyKeys(const std::vector<xase::proto::VerifierKey>& pinned) : pinned_(pinned) {}
+  explicit VerifyKeys(const KeySet& pinned) : pinned_(pinned), line_(pinned) {}
 
-  // Before the walk: keys with the ids of this note's lines matter.
-  void look_for(const xase::proto::Note& note);
+  // Before the walk: keys with the ids of the lines of this note, a head over so many entries,
+  // matter.
+  void look_for(const xase::proto::Note& note, std::uint64_t size);
   // What lies beside the ledger: says who signed, and vouches for nothing.
-  void find_beside(xase::proto::VerifierKey key) { beside_ = std::move(key); }
-  // The body of a KEY entry. False where it is not what a KEY entry holds.
-  bool take_entry(xase::proto::Bytes body);
+  void find_beside(KeySet keys) { beside_ = std::move(keys); }
+  struct Taken {
+    bool is_malformed = false;  // the body is not what a KEY entry holds
+    std::string problem;        // why the entry is no honest one; empty: it is
+  };
+  // A KEY entry with its body.
+  Taken take_entry(const xase::proto::Leaf& leaf, xase::proto::Bytes body);
   // The key of an epoch, where its certificate is sound.
   void take_epoch_key(const xase::proto::VerifierKey& key);
-  // The key that the last KEY entry named.
-  const std::optional<xase::proto::VerifierKey>& in_force() const { return in_force_; }
-  // Who signed an epoch's certificate, of that key and those that are pinned.
+  // Which keys are in force.
+  const VerifyKeyLine& line() const { return line_; }
+  // Who signed an epoch's certificate, of those keys and those that are pinned.
   NoteSigners certifiers_of(const xase::proto::Note& note) { return signers_of(note, true); }
   // A KEY entry without its body.
-  void miss_entry() { has_unknown_ = true; }
+  void miss_entry(std::uint64_t sequence) {
+    has_unknown_ = true;
+    line_.lose(sequence);
+  }
+  // Entries from here on cannot be read.
+  void lose(std::uint64_t sequence) { line_.lose(sequence); }
 
   bool has_pinned() const { return !pinned_.empty(); }
   bool is_pinned(const xase::proto::VerifierKey& key) const;
+  // Of the pinned keys of this name, those that are not on the line: nothing shows that what signs
+  // follows from them.
+  KeySet pinned_off(std::uint64_t line, const std::string& name) const;
   // Whether a KEY entry named it.
   bool is_named(const xase::proto::VerifierKey& key) const;
   // Whether it is an epoch's.
@@ -72,12 +87,12 @@ class VerifyKeys {
   std::vector<VerifierKey> with_id(const std::string& name, const xase::proto::KeyId& id,
                                    bool is_certificate);
 
-  const std::vector<VerifierKey>& pinned_;
-  std::optional<VerifierKey> beside_;
+  const KeySet& pinned_;
+  VerifyKeyLine line_;
+  KeySet beside_;
   std::vector<std::pair<std::string, xase::proto::KeyId>> wanted_;
-  std::vector<VerifierKey> named_;
-  std::vector<VerifierKey> epochs_;
-  std::optional<VerifierKey> in_force_;
+  KeySet named_;
+  KeySet epochs_;
   std::uint64_t entries_ = 0;
   bool has_unknown_ = false;
   Sha256 sha_;

@@ -1,5 +1,6 @@
 #include "daemon/ledger/verify_seals.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <utility>
@@ -123,7 +124,6 @@ void VerifySeals::close(const Leaf& leaf, const SealBody& seal) {
   key_.reset();
 }
 
-// The key of the epoch, where its certificate is sound.
 std::optional<VerifierKey> VerifySeals::certified_key(const Leaf& leaf, const SealBody& seal) {
   const auto note = xase::proto::parse_note(seal.note);
   const std::string_view text =
@@ -140,18 +140,49 @@ std::optional<VerifierKey> VerifySeals::certified_key(const Leaf& leaf, const Se
                      keys_.short_text(signers.bad.front()) + ", whose name it bears");
     return std::nullopt;
   }
-  if (signers.good.empty()) {
-    if (keys_.in_force() && !keys_.has_unknown_entries()) {
-      refute(leaf, "the key of epoch " + number(seal.epoch) +
-                       " is certified by a key that no KEY entry before it names");
+  if (!is_certified(leaf, seal, signers)) return std::nullopt;
+  if (keys_.has_pinned() &&
+      std::none_of(signers.good.begin(), signers.good.end(),
+                   [&](const VerifierKey& good) { return keys_.is_pinned(good); })) {
+    ++unpinned_[keys_.line().now().line];
+  }
+  keys_.take_epoch_key(*key);
+  return *key;
+}
+
+// Whether all keys that sign here certify the epoch.
+bool VerifySeals::is_certified(const Leaf& leaf, const SealBody& seal, const NoteSigners& signers) {
+  const auto& state = keys_.line().now();
+  // The head of a segment repeats what keys signed that have given way to others since.
+  const bool can_tell =
+      state.is_known && seal.event == SealEvent::kOpen && !keys_.has_unknown_entries();
+  if (!state.is_known && !signers.good.empty()) return true;
+  for (const VerifierKey& key : state.signing) {
+    if (state.is_known && signers.has(key)) continue;
+    if (can_tell) {
+      refute(leaf, signers.good.empty()
+                       ? "the key of epoch " + number(seal.epoch) +
+                             " is certified by a key that no KEY entry before it names"
+                       : "the key of epoch " + number(seal.epoch) + " is not certified by " +
+                             keys_.short_text(key) + ", which signs since KEY entry " +
+                             number(state.since));
     } else {
       note_first(first_uncertified_, uncertified_, seal.epoch);
     }
-    return std::nullopt;
+    return false;
   }
-  if (keys_.has_pinned() && !keys_.is_pinned(signers.good.front())) ++unpinned_;
-  keys_.take_epoch_key(*key);
-  return *key;
+  if (!signers.good.empty()) return true;
+  note_first(first_uncertified_, uncertified_, seal.epoch);
+  return false;
+}
+
+// A later KEY entry may have linked the keys that certified with one that is pinned.
+std::uint64_t VerifySeals::unpinned() const {
+  std::uint64_t epochs = 0;
+  for (const auto& [line, count] : unpinned_) {
+    if (keys_.line().pinned_on(line).empty()) epochs += count;
+  }
+  return epochs;
 }
 
 void VerifySeals::compare_counts(const Leaf& leaf, const SealBody& seal,
@@ -203,8 +234,8 @@ void VerifySeals::judge(VerifyPropertyReport& report, const VerifyHeads& heads) 
                   "closed, perhaps, and its end left out";
   } else if (uncertified_ != 0) {
     report.text = "who certified epoch " + number(first_uncertified_) + " is not known here";
-  } else if (unpinned_ != 0) {
-    report.text = count_of(unpinned_, "epoch", "epochs") +
+  } else if (unpinned() != 0) {
+    report.text = count_of(unpinned(), "epoch", "epochs") +
                   " were certified by a key that is not "
                   "pinned";
   } else if (erased_ != 0) {

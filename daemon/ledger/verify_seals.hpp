@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,8 +45,12 @@ class VerifySeals {
   void apply_seal(const xase::proto::Leaf& leaf, const xase::proto::SealBody& seal);
   void open(const xase::proto::Leaf& leaf, const xase::proto::SealBody& seal);
   void close(const xase::proto::Leaf& leaf, const xase::proto::SealBody& seal);
+  // Gives the key of the epoch, where its certificate is sound.
   std::optional<VerifierKey> certified_key(const xase::proto::Leaf& leaf,
                                            const xase::proto::SealBody& seal);
+  bool is_certified(const xase::proto::Leaf& leaf, const xase::proto::SealBody& seal,
+                    const NoteSigners& signers);
+  std::uint64_t unpinned() const;
   void compare_counts(const xase::proto::Leaf& leaf, const xase::proto::SealBody& seal,
                       const xase::proto::LedgerTotals* totals);
   bool is_head_without_epoch(const VerifyHeads& heads) const;
@@ -72,7 +77,8 @@ class VerifySeals {
   std::uint64_t unclosed_ = 0;
   std::uint64_t first_uncertified_ = 0;
   std::uint64_t uncertified_ = 0;  // epochs whose certificate's key is not known here
-  std::uint64_t unpinned_ = 0;     // by a key that is not among those that are pinned
+  // By keys that are not among those that are pinned: how many epochs, by the line of the keys.
+  std::map<std::uint64_t, std::uint64_t> unpinned_;
   std::uint64_t first_outside_ = 0;
   std::uint64_t outside_ = 0;  // entries about records that lie in no epoch
 };

@@ -40,8 +40,8 @@ Result<Report> make_report(FileSystem& fs, const std::string& state_dir,
     key = format_verifier_key(sha, *options.key);
   } else {
     // A key file that cannot be read leaves the page without a key, which it says.
-    const auto beside = read_verifier_key(fs, verifier_key_path(state_dir));
-    if (beside.ok()) key = format_verifier_key(sha, *beside);
+    const auto beside = read_verifier_keys(fs, verifier_key_path(state_dir));
+    if (beside.ok()) key = format_verifier_key(sha, beside->front());
   }
   const auto contents = collect_report(fs, state_dir, options);
   if (!contents.ok()) return contents.status();

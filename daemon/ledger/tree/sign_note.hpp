@@ -1,6 +1,7 @@
-// Signed notes (C2SP signed-note) with one signature.
+// Signed notes (C2SP signed-note).
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "daemon/ledger/tree/signer.hpp"
@@ -8,7 +9,9 @@
 
 namespace xased {
 
-// `text`: whole lines. The signer's thread.
+// `text`: whole lines. One signature of each signer, in their order; all of them sign or there is
+// no note. The signers' thread.
+Result<std::string> sign_note(std::string text, std::span<Signer* const> signers);
 Result<std::string> sign_note(std::string text, Signer& signer);
 
 }  // namespace xased

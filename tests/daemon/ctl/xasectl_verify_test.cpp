@@ -41,8 +41,9 @@ TEST_F(XasectlVerify, KeysShowPrintsWhatIsPinned) {
   const Ended ended = run({"keys", "show", state(), "--json"});
   ASSERT_EQ(ended.code, 0) << ended.err;
   const auto json = nlohmann::json::parse(ended.out);
-  EXPECT_EQ(json["verifier_key"], key_);
-  EXPECT_EQ(json["origin"], ledger_.key->verifier_key().name);
+  ASSERT_EQ(json.size(), 1U);
+  EXPECT_EQ(json[0]["verifier_key"], key_);
+  EXPECT_EQ(json[0]["origin"], ledger_.key->verifier_key().name);
   const Ended none = run({"keys", "show", outside_.path()});
   EXPECT_EQ(none.code, 1);
   EXPECT_NE(none.err.find("log.vkey"), std::string::npos) << none.err;
