@@ -239,6 +239,12 @@ ControlHooks Daemon::control_hooks(std::function<Status()> reload) {
         config(), masked.empty() ? std::nullopt : std::optional<std::string>(masked)));
   };
   hooks.reload = std::move(reload);
+  hooks.rotate_keys = [this]() -> Result<std::string> {
+    constexpr std::chrono::seconds kTimeout{4};
+    const auto keys = key_keeper_->rotate(kTimeout);
+    if (!keys.ok()) return keys.status();
+    return json(key_texts(*keys)).dump();
+  };
   hooks.dead_letters = [this](std::uint64_t after, std::size_t limit) {
     return list_letters(delivery_->dead_letters(), *tap_, after, limit);
   };

@@ -10,8 +10,8 @@
 
 #include "daemon/app/run_dir.hpp"
 #include "daemon/app/version.hpp"
+#include "daemon/ledger/keys_in_force.hpp"
 #include "daemon/ledger/segment_names.hpp"
-#include "daemon/ledger/tree/ledger_key.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -58,14 +58,6 @@ std::string describe_self(const Config& config) {
   (void)std::strftime(time.data(), time.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
   return "pid " + std::to_string(::getpid()) + ", run_dir " + config.run_dir + ", state_dir " +
          config.state_dir + ", since " + time.data();
-}
-
-std::string key_entry_text(const Signer& signer) {
-  Sha256 sha;
-  return nlohmann::json{
-      {"event", "in_use"},
-      {"verifier_key", xase::proto::format_verifier_key(sha, signer.verifier_key())}}
-      .dump();
 }
 
 // The loop around a stage: a step, and a wait that any ring ends.
@@ -131,14 +123,7 @@ Status Daemon::open_ledger() {
                                                 options.journal.segment_bytes);
   sync_ = std::make_unique<SyncStage>(clock, positions_, *preparer_, sync_wake_, intake_wake_,
                                       config_.journal.sync_interval);
-  options.key_entry = [this, &fs](const xase::proto::Hash& log_id) -> Result<std::string> {
-    auto key = open_ledger_key(fs, config_.state_dir + "/keys", config_.ledger.origin, log_id);
-    if (!key.ok()) return key.status();
-    key_ = std::move(*key);
-    epoch_keys_ =
-        std::make_unique<EpochKeys>(fs, config_.state_dir + "/keys", key_->verifier_key().name);
-    return key_entry_text(*key_);
-  };
+  options.open_keys = [this](const ChainState& recovered) { return open_keys(recovered); };
   Recovery recovery;
   auto ledger =
       Ledger::open(fs, clock, system_random(), options, positions_, *preparer_, *sync_, recovery);
@@ -168,11 +153,29 @@ Status Daemon::open_ledger() {
   return {};
 }
 
+Status Daemon::open_keys(const ChainState& recovered) {
+  FileSystem& fs = system_file_system();
+  KeyFiles::Options options;
+  options.directory = config_.state_dir + "/keys";
+  options.configured_origin = config_.ledger.origin;
+  options.log_id = recovered.log_id;
+  options.in_force_by_journal = [this, &fs, last = recovered.last_sequence] {
+    return keys_in_force(fs, config_.state_dir, last);
+  };
+  auto files = KeyFiles::open(fs, std::move(options));
+  if (!files.ok()) return files.status();
+  key_files_ = std::move(*files);
+  keys_ = std::make_unique<LedgerKeys>(key_files_->name());
+  epoch_keys_ = std::make_unique<EpochKeys>(fs, config_.state_dir + "/keys", keys_->name());
+  return {};
+}
+
 Status Daemon::open_tree() {
   TreeOptions options;
   options.state_dir = config_.state_dir;
   options.epoch_keys = epoch_keys_.get();
-  auto opened = TreeKeeper::open(system_file_system(), system_clock(), positions_, *key_, options);
+  options.known = key_files_->known();
+  auto opened = TreeKeeper::open(system_file_system(), system_clock(), positions_, *keys_, options);
   if (!opened.ok()) return opened.status();
   tree_ = std::move(opened->keeper);
   sync_->also_do(*tree_);
@@ -208,7 +211,13 @@ void Daemon::open_stages(Recovery& recovery) {
   SealOptions seals;
   seals.epoch = config_.ledger.epoch;
   seals.interval = config_.ledger.seal_interval;
-  seals_ = std::make_unique<Seals>(clock, *ledger_, *epoch_keys_, *key_, seals);
+  key_keeper_ =
+      std::make_unique<KeyKeeper>(KeyKeeper::Peers{clock, positions_, *ledger_, *key_files_, *keys_,
+                                                   nullptr, tree_->counters().checkpoint_size},
+                                  KeyOptions{});
+  intake_->keep_keys(*key_keeper_);
+  seals_ = std::make_unique<Seals>(
+      clock, *ledger_, *epoch_keys_, [this] { return key_keeper_->signers(); }, seals);
   intake_->keep_epochs(*seals_, recovery.epoch);
   tap_ = std::make_unique<JournalTap>(fs, journal_directory(config_), positions_);
 }

@@ -19,10 +19,12 @@
 #include "daemon/evidence/index_keeper.hpp"
 #include "daemon/intake/intake_stage.hpp"
 #include "daemon/ledger/journal_tap.hpp"
+#include "daemon/ledger/key_keeper.hpp"
 #include "daemon/ledger/ledger.hpp"
 #include "daemon/ledger/seals.hpp"
 #include "daemon/ledger/sync_stage.hpp"
-#include "daemon/ledger/tree/signing_key.hpp"
+#include "daemon/ledger/tree/ledger_key.hpp"
+#include "daemon/ledger/tree/ledger_keys.hpp"
 #include "daemon/ledger/tree/tree_keeper.hpp"
 
 namespace xased {
@@ -56,6 +58,7 @@ class Daemon {
   explicit Daemon(const Config& config);
   Status open_directories();
   Status open_ledger();
+  Status open_keys(const ChainState& recovered);
   Status open_tree();
   void open_stages(Recovery& recovery);
   Status start_stages(std::function<Status()> reload);
@@ -74,7 +77,9 @@ class Daemon {
   std::unique_ptr<SegmentPreparer> preparer_;
   std::unique_ptr<SyncStage> sync_;
   std::unique_ptr<Ledger> ledger_;
-  std::unique_ptr<Ed25519Key> key_;
+  std::unique_ptr<KeyFiles> key_files_;
+  std::unique_ptr<LedgerKeys> keys_;
+  std::unique_ptr<KeyKeeper> key_keeper_;
   std::unique_ptr<EpochKeys> epoch_keys_;
   std::unique_ptr<Seals> seals_;
   std::unique_ptr<TreeKeeper> tree_;

@@ -98,6 +98,8 @@ Snapshot Daemon::snapshot() const {
   out.tree_size = tree.size.load(std::memory_order_relaxed);
   out.tree_stalled = tree.is_stalled.load(std::memory_order_relaxed);
   out.head_disagreed = tree.disagreements.load(std::memory_order_relaxed) != 0;
+  out.checkpoint_waits = tree.waits_for_keys.load(std::memory_order_relaxed);
+  out.keys_trouble = key_keeper_->trouble();
   out.durable_sequence = positions_.durable.load(std::memory_order_acquire);
   out.settled_through = delivery_->counters().settled_through.load(std::memory_order_acquire);
   out.rings_condemned = intake.rings_condemned.load(std::memory_order_relaxed);

@@ -7,7 +7,8 @@
 //   keys masked GET  /deadletters?after=&limit=  JSON GET  /deadletters/SEQ            JSON with
 //   the API's answer                        privileged POST /deadletters/SEQ/retry privileged POST
 //   /deadletters/retry          all of them                                       privileged POST
-//   /reload                     what SIGHUP does                                  privileged GET
+//   /reload                     what SIGHUP does                                  privileged POST
+//   /keys/rotate                a new signing key takes over                      privileged GET
 //   /entries?after=&limit=&wait_ms=&payload=0|1   JSON; payload=1:                privileged
 //
 // Privileged: the peer's uid, as the kernel tells it, is the daemon's or root. What needs no
@@ -88,6 +89,8 @@ struct ControlHooks {
   // A JSON text: the configuration in force with origins, keys masked.
   std::function<std::string()> config_json;
   std::function<Status()> reload;
+  // Has a new key take over; gives the verifier keys in force then, as a JSON array.
+  std::function<Result<std::string>()> rotate_keys;
   // Open ones with a sequence behind `after`, in order, at most `limit`.
   std::function<Result<std::vector<DeadLetterLine>>(std::uint64_t after, std::size_t limit)>
       dead_letters;

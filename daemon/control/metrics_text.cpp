@@ -101,6 +101,10 @@ void add_ledger(Exposition& out, const Snapshot& s) {
            "1 where entries were lost before they were in the tree: no further checkpoint comes.");
   out.flag("xased_head_disagreed", s.head_disagreed,
            "1 where the head found at the start was not one of this journal.");
+  out.flag("xased_keys_trouble", !s.keys_trouble.empty(),
+           "1 while a signing key that is wanted or in force does not sign; status says why.");
+  out.flag("xased_checkpoint_waits", s.checkpoint_waits,
+           "1 while a checkpoint is due and a key that must sign it does not.");
   out.gauge("xased_journal_bytes", s.journal_bytes, "Bytes that the journal takes on disk.");
   out.gauge("xased_journal_bytes_max", s.journal_bytes_max, "Bytes that the journal may take.");
   out.gauge("xased_segments", s.segments, "Segments of the journal.");

@@ -167,6 +167,13 @@ ControlAnswer reload(const ControlHooks& hooks) {
   return failure(hooks.reload());
 }
 
+ControlAnswer rotate_keys(const ControlHooks& hooks) {
+  if (!hooks.rotate_keys) return not_served();
+  const Result<std::string> keys = hooks.rotate_keys();
+  if (!keys.ok()) return failure(keys.status());
+  return {200, "application/json", "{\"verifier_keys\":" + *keys + "}\n"};
+}
+
 // What a path names: a route, and the sequence in it.
 struct Place {
   enum class Kind {
@@ -178,6 +185,7 @@ struct Place {
     kConfig,
     kEntries,
     kReload,
+    kRotateKeys,
     kDeadLetters,
     kDeadLetter,
     kRetry,
@@ -186,7 +194,8 @@ struct Place {
   Kind kind = Kind::kNone;
   std::uint64_t sequence = 0;
   bool is_post() const {
-    return kind == Kind::kReload || kind == Kind::kRetry || kind == Kind::kRetryAll;
+    return kind == Kind::kReload || kind == Kind::kRotateKeys || kind == Kind::kRetry ||
+           kind == Kind::kRetryAll;
   }
   bool is_privileged() const { return is_post() || kind == Kind::kDeadLetter; }
 };
@@ -201,6 +210,7 @@ Place find_place(std::string_view path) {
       {"/config", Kind::kConfig},
       {"/entries", Kind::kEntries},
       {"/reload", Kind::kReload},
+      {"/keys/rotate", Kind::kRotateKeys},
       {"/deadletters", Kind::kDeadLetters},
       {"/deadletters/retry", Kind::kRetryAll},
   };
@@ -226,7 +236,7 @@ ControlAnswer answer_control(const ControlHooks& hooks, const ControlRequest& re
   if (place.kind == Kind::kNone) {
     return error(404, "NOT_FOUND",
                  "there is no such path; see /livez, /readyz, /stats, /metrics, /config, /entries, "
-                 "/deadletters, /reload");
+                 "/deadletters, /reload, /keys/rotate");
   }
   if (request.method != (place.is_post() ? "POST" : "GET")) {
     return error(405, "METHOD_NOT_ALLOWED", place.is_post() ? "use POST" : "use GET");
@@ -252,6 +262,8 @@ ControlAnswer answer_control(const ControlHooks& hooks, const ControlRequest& re
       return get_entries(hooks, request);
     case Kind::kReload:
       return reload(hooks);
+    case Kind::kRotateKeys:
+      return rotate_keys(hooks);
     case Kind::kDeadLetters:
       return list_dead_letters(hooks, request);
     case Kind::kDeadLetter:

@@ -70,6 +70,9 @@ struct Snapshot {
   std::uint64_t checkpoint_size = 0;
   std::int64_t checkpoint_wall_ns = 0;
   std::uint64_t tree_size = 0;  // entries in the tree
+  // Why a key that is wanted or in force does not sign; empty: all do.
+  std::string keys_trouble;
+  bool checkpoint_waits = false;  // one is due, and a key that must sign it does not
   // Entries were lost before they were in the tree: there will be no further checkpoint.
   bool tree_stalled = false;
   // The head found at the start was not one of this journal.

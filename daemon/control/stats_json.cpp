@@ -69,6 +69,8 @@ void add_ledger(Json& json, const Snapshot& s) {
   json["tree_size"] = s.tree_size;
   json["tree_stalled"] = s.tree_stalled;
   json["head_disagreed"] = s.head_disagreed;
+  json["keys_trouble"] = s.keys_trouble;
+  json["checkpoint_waits"] = s.checkpoint_waits;
   json["journal_bytes"] = s.journal_bytes;
   json["journal_bytes_max"] = s.journal_bytes_max;
   json["segments"] = s.segments;

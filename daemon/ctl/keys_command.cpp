@@ -1,9 +1,11 @@
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "daemon/ctl/command.hpp"
+#include "daemon/ctl/control_client.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/ledger/verify_keys.hpp"
 
@@ -48,6 +50,28 @@ int run_show(const Globals& globals, const std::string& given) {
   return kExitOk;
 }
 
+int run_rotate(const Globals& globals) {
+  const Result<std::string> run_dir = resolve_run_dir(globals);
+  if (!run_dir.ok()) return fail(kExitConfig, run_dir.status().message());
+  ControlClient client(*run_dir, std::chrono::seconds(10));
+  const Result<std::string> body = client.post_ok("/keys/rotate");
+  if (!body.ok()) return fail(body.status());
+  const auto json = nlohmann::json::parse(*body, nullptr, false);
+  if (!json.is_object() || !json["verifier_keys"].is_array()) {
+    return fail(kExitNo, "the daemon's answer is not understood: is it of another version?");
+  }
+  if (globals.json) return write_all(STDOUT_FILENO, *body) ? kExitOk : kExitNo;
+  for (const auto& key : json["verifier_keys"]) {
+    if (key.is_string() && !write_all(STDOUT_FILENO, key.get<std::string>() + "\n")) {
+      return kExitNo;
+    }
+  }
+  tell(
+      "in force from here on: keep it away from this host, beside the one before it or in its "
+      "place");
+  return kExitOk;
+}
+
 }  // namespace
 
 void add_keys_commands(CLI::App& app, Globals& globals) {
@@ -56,6 +80,12 @@ void add_keys_commands(CLI::App& app, Globals& globals) {
   CLI::App* show =
       group->add_subcommand("show", "Their public halves, to be kept elsewhere for verify --key");
   show->fallthrough();
+  CLI::App* rotate = group->add_subcommand(
+      "rotate",
+      "Have a new key take over from the one in STATE_DIR/keys, whose private half is "
+      "erased then");
+  rotate->fallthrough();
+  rotate->callback([&globals] { globals.exit_code = run_rotate(globals); });
   auto state_dir = std::make_shared<std::string>();
   show->add_option("STATE_DIR", *state_dir, "Of the ledger; default: that of the configuration");
   show->callback([&globals, state_dir] { globals.exit_code = run_show(globals, *state_dir); });

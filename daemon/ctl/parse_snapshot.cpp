@@ -92,6 +92,8 @@ void read_ledger(Members& in, Snapshot& s) {
   in.read("tree_size", s.tree_size);
   in.read("tree_stalled", s.tree_stalled);
   in.read("head_disagreed", s.head_disagreed);
+  in.read("keys_trouble", s.keys_trouble);
+  in.read("checkpoint_waits", s.checkpoint_waits);
   in.read("journal_bytes", s.journal_bytes);
   in.read("journal_bytes_max", s.journal_bytes_max);
   in.read("segments", s.segments);

@@ -203,6 +203,10 @@ class View {
                        "no further checkpoints: entries were lost before they were in "
                        "the tree"));
     }
+    if (!s_.keys_trouble.empty()) labelled("", ink(Ink::kRed, printable(s_.keys_trouble)));
+    if (s_.checkpoint_waits) {
+      labelled("", ink(Ink::kYellow, "a checkpoint waits for the signature of a key"));
+    }
     if (s_.head_disagreed) {
       labelled("", ink(Ink::kRed, "this is not the ledger that was signed; its head is in " +
                                       printable(s_.state_dir) + "/quarantine"));

@@ -141,7 +141,7 @@ void IntakeStage::set_given_up_aside() {
 bool IntakeStage::drain_rings() {
   const int stop = stop_.load(std::memory_order_acquire);
   if (stop == kStopped || sync_.failed() || failed() || write_failed_ ||
-      ledger_.journal().unsynced_bytes() > kUnsyncedBytesMax) {
+      ledger_.journal().unsynced_bytes() > kUnsyncedBytesMax || must_wait_for_epoch()) {
     return false;
   }
   bool worked = false;

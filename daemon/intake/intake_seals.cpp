@@ -28,11 +28,23 @@ Seals::Producers IntakeStage::seal_producers() const {
   return producers;
 }
 
-// On a full disk a seal waits: what is set apart there is for receipts.
+// On a full disk seals and keys wait: what is set apart there is for receipts.
 bool IntakeStage::seal() {
-  return seals_ != nullptr && !write_failed_ &&
-         !counters_.disk_full.load(std::memory_order_relaxed) &&
-         seals_->step([this] { return seal_producers(); });
+  if (write_failed_ || counters_.disk_full.load(std::memory_order_relaxed)) return false;
+  const bool worked = keys_ != nullptr && keys_->step();
+  if (seals_ == nullptr) return worked;
+  if (keys_ != nullptr && keys_->take_changed()) seals_->renew();
+  return seals_->step([this] { return seal_producers(); }) || worked;
+}
+
+// No epoch is open, and the keys that open one are about to answer.
+bool IntakeStage::must_wait_for_epoch() const {
+  return seals_ != nullptr && keys_ != nullptr && seals_->asks_to_wait();
+}
+
+void IntakeStage::keep_keys(KeyKeeper& keys) {
+  keys_ = &keys;
+  keys.begin();
 }
 
 // What every segment must start with: the epoch and all rings that the ledger knows, so that a

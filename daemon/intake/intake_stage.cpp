@@ -164,7 +164,7 @@ void IntakeStage::settle_outcome(const AwaitedOutcome& outcome) {
 }
 
 bool IntakeStage::take_handbacks() {
-  if (write_failed_) return false;
+  if (write_failed_ || must_wait_for_epoch()) return false;
   bool worked = false;
   for (std::size_t i = 0; i < kHandbacksPerStep && handbacks_.read_available() != 0; ++i) {
     if (!append_handback(handbacks_.front())) break;

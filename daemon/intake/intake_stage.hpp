@@ -20,6 +20,7 @@
 #include "daemon/intake/record_check.hpp"
 #include "daemon/intake/rings_folder.hpp"
 #include "daemon/ledger/handback.hpp"
+#include "daemon/ledger/key_keeper.hpp"
 #include "daemon/ledger/ledger.hpp"
 #include "daemon/ledger/positions.hpp"
 #include "daemon/ledger/seals.hpp"
@@ -66,6 +67,9 @@ class IntakeStage {
   // Before the first step(): SEAL entries are appended when they are due, at the head of each
   // segment and at the end. `seals` outlives this, and its begin() is called here.
   void keep_epochs(Seals& seals, const std::optional<EpochState>& found);
+  // Before that: KEY entries are appended when they are due. `keys` outlives this, and its begin()
+  // is called here.
+  void keep_keys(KeyKeeper& keys);
 
   // Owner. One bounded piece of all that is to be done. Returns how long to wait before the next
   // where nobody rings.
@@ -116,6 +120,7 @@ class IntakeStage {
   bool look_for_rings(bool list);
   bool drain_rings();
   bool seal();
+  bool must_wait_for_epoch() const;
   void write_batch();
   void publish_view();
   void publish_rings(bool at_once);
@@ -153,6 +158,7 @@ class IntakeStage {
   Wake& delivery_wake_;
   Ledger& ledger_;
   Seals* seals_ = nullptr;
+  KeyKeeper* keys_ = nullptr;
   RingsFolder folder_;
   DoorbellFile doorbell_;
   RecordCheck check_;

@@ -50,9 +50,9 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock,
     Sha256 sha256;
     recovery.chain.log_id = xase::proto::log_id(sha256, nonce, options.origin);
   }
-  Result<std::string> key = std::string();
-  if (options.key_entry) key = options.key_entry(recovery.chain.log_id);
-  if (!key.ok()) return key.status();
+  if (options.open_keys) {
+    if (Status status = options.open_keys(recovery.chain); !status.ok()) return status;
+  }
   std::unique_ptr<Ledger> ledger(new Ledger);
   ledger->journal_ =
       std::make_unique<Journal>(fs, clock, options.journal, positions, preparer, sync);
@@ -71,7 +71,6 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock,
   json start{{"version", options.version}, {"origin", options.origin}};
   if (recovery.is_new) start["nonce"] = xase::proto::to_hex(nonce);
   ledger->open_with(EntryType::kStart, xase::proto::as_bytes(start.dump()));
-  if (!key->empty()) ledger->open_with(EntryType::kKey, xase::proto::as_bytes(*key));
   if (recovery.torn_bytes != 0 || !recovery.damage.empty() || !recovery.set_aside.empty()) {
     ledger->open_with(EntryType::kRecovered, xase::proto::as_bytes(describe(recovery)));
   }

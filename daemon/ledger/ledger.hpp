@@ -18,9 +18,9 @@ struct LedgerOptions {
   // Names who keeps this ledger, "host/name"; part of the log id of a new one.
   std::string origin;
   std::string version;  // of this program, for the START entry
-  // What the KEY entry says that follows START: which key signs from here on. Asked once the log id
-  // is known; an error keeps the ledger from opening. Where not set there is no such entry.
-  std::function<Result<std::string>(const xase::proto::Hash& log_id)> key_entry;
+  // Where set: called with what recovery found, before anything is appended. An error keeps the
+  // ledger from opening.
+  std::function<Status(const ChainState& recovered)> open_keys;
   JournalOptions journal;
 };
 

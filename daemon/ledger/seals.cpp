@@ -15,33 +15,40 @@ using xase::proto::SealEvent;
 namespace {
 
 constexpr std::int64_t kRetryNs = 1'000'000'000;
+// Until a module has signed.
+constexpr std::int64_t kLookAgainNs = 5'000'000;
+constexpr std::int64_t kWaitNs = 8'000'000'000;
 
 }  // namespace
 
-Seals::Seals(const Clock& clock, Ledger& ledger, EpochKeys& keys, Signer& log_key,
+Seals::Seals(const Clock& clock, Ledger& ledger, EpochKeys& keys, SignersNow log_keys,
              const SealOptions& options)
-    : clock_(clock), ledger_(ledger), keys_(keys), log_key_(log_key), options_(options) {}
+    : clock_(clock),
+      ledger_(ledger),
+      keys_(keys),
+      log_keys_(std::move(log_keys)),
+      options_(options) {}
 
 void Seals::begin(const std::optional<EpochState>& found, const Producers& producers) {
   const std::uint64_t open = found && found->is_open ? found->epoch : 0;
   erase_others(open);
+  began_boot_ns_ = clock_.boot_ns();
   if (found) epoch_ = found->epoch;
   if (open != 0) {
     auto key = keys_.load(open);
     if (key.ok()) {
       key_ = std::move(*key);
       certificate_ = found->certificate;
-      ledger_.append_opening(EntryType::kSeal, xase::proto::seal_bytes_max(producers.size()),
-                             closing(producers));
     } else {
       // The seals that follow show it: an epoch that was never closed by its own key.
       complain("cannot close the epoch that the last run left open", key.status());
     }
   }
   auto next = prepare(producers);
-  if (!next.ok()) {
-    complain("cannot open an epoch", next.status());
-    return;
+  if (!next.ok()) return put_off(next.status());
+  if (key_ != nullptr) {
+    ledger_.append_opening(EntryType::kSeal, xase::proto::seal_bytes_max(producers.size()),
+                           closing(producers));
   }
   is_opening_ = true;
   ledger_.append_opening(EntryType::kSeal, xase::proto::seal_bytes_max(producers.size()),
@@ -67,6 +74,17 @@ bool Seals::is_due() const {
   return key_ == nullptr || now >= epoch_ends_boot_ns_ || now >= next_interval_boot_ns_;
 }
 
+bool Seals::asks_to_wait() const {
+  return key_ == nullptr && !is_opening_ && clock_.boot_ns() - began_boot_ns_ < kWaitNs;
+}
+
+// A key in a module takes its time; one that does not answer is somebody else's to complain of.
+void Seals::put_off(const Status& status) {
+  const bool is_module = status.code() == Code::kTimeout || status.code() == Code::kNotFound;
+  retry_boot_ns_ = clock_.boot_ns() + (is_module ? kLookAgainNs : kRetryNs);
+  if (!is_module) complain("cannot open an epoch", status);
+}
+
 bool Seals::append_due(const Producers& producers) {
   const std::int64_t now = clock_.boot_ns();
   retry_boot_ns_ = now + kRetryNs;
@@ -82,7 +100,7 @@ bool Seals::append_due(const Producers& producers) {
   // The next one's key first: what can fail does so while the epoch is still open.
   auto next = prepare(producers);
   if (!next.ok()) {
-    complain("cannot open an epoch", next.status());
+    put_off(next.status());
     return false;
   }
   if (key_ != nullptr && !close(producers)) return false;
@@ -112,14 +130,21 @@ bool Seals::close(const Producers& producers) {
 // Makes the next epoch's key, and gives the entry that opens it.
 Result<Ledger::MadeBody> Seals::prepare(const Producers& producers) {
   const std::uint64_t epoch = epoch_ + 1;
-  auto made = keys_.create(epoch);
-  if (!made.ok()) return made.status();
-  const std::shared_ptr<Ed25519Key> key = std::move(*made);
+  const auto signers = log_keys_();
+  if (!signers.ok()) return signers.status();
+  if (!next_ || next_->epoch != epoch) {
+    auto made = keys_.create(epoch);
+    if (!made.ok()) return made.status();
+    next_ = Next{epoch, std::move(*made)};
+  }
+  const std::shared_ptr<Ed25519Key> key = next_->key;
+  std::vector<Signer*> pointers;
+  for (const auto& signer : *signers) pointers.push_back(signer.get());
   Sha256 sha;
   const auto certificate =
       sign_note(xase::proto::epoch_text(keys_.name(), ledger_.state().log_id, epoch,
                                         xase::proto::format_verifier_key(sha, key->verifier_key())),
-                log_key_);
+                pointers);
   if (!certificate.ok()) return certificate.status();
   return Ledger::MadeBody(
       [this, epoch, key, producers, note = *certificate](const ChainState& before) {
@@ -127,6 +152,7 @@ Result<Ledger::MadeBody> Seals::prepare(const Producers& producers) {
         key_ = key;
         certificate_ = note;
         is_opening_ = false;
+        next_.reset();
         const std::int64_t now = clock_.boot_ns();
         epoch_ends_boot_ns_ = now + options_.epoch.count();
         next_interval_boot_ns_ = now + options_.interval.count();

@@ -74,20 +74,24 @@ class Builder {
   // Tree, head and index, as the sync stage makes them.
   Status finish() {
     FileSystem& fs = system_file_system();
-    auto key = Ed25519Key::generate(checkpoint_origin("host-1/loans", journal_.state().log_id));
-    if (!key.ok()) return key.status();
+    auto made = Ed25519Key::generate(checkpoint_origin("host-1/loans", journal_.state().log_id));
+    if (!made.ok()) return made.status();
+    const std::shared_ptr<Ed25519Key> key = std::move(*made);
+    LedgerKeys keys(key->verifier_key().name);
+    keys.add(key);
     Positions positions;
     positions.durable.store(journal_.last_sequence());
     TreeOptions options;
     options.state_dir = state_dir_;
-    auto tree = TreeKeeper::open(fs, clock_, positions, **key, options);
+    options.signing = {key->verifier_key()};
+    auto tree = TreeKeeper::open(fs, clock_, positions, keys, options);
     if (!tree.ok()) return tree.status();
     if (Status status = tree->keeper->finish(); !status.ok()) return status;
     IndexKeeper index(fs, clock_, positions, state_dir_);
     while (index.step() == std::chrono::nanoseconds(0)) {
     }
     Sha256 sha;
-    std::printf("%s\n", format_verifier_key(sha, (*key)->verifier_key()).c_str());
+    std::printf("%s\n", format_verifier_key(sha, key->verifier_key()).c_str());
     return {};
   }
 

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <string_view>
 
+#include "daemon/ledger/tree/ledger_key.hpp"
+
 namespace xased {
 namespace {
 
@@ -30,14 +32,8 @@ Result<std::unique_ptr<Ed25519Key>> EpochKeys::load(std::uint64_t epoch) const {
 
 Status EpochKeys::erase(std::uint64_t epoch) {
   const std::string path = path_of(epoch);
-  auto file = fs_.open(path, OpenMode::kWrite);
-  if (!file.ok()) return file.status().code() == Code::kNotFound ? Status() : file.status();
-  const auto size = (*file)->size();
-  if (!size.ok()) return size.status();
-  // As long as the file and no longer: what takes no new room works on a full disk too.
-  const std::vector<std::byte> zeros(std::min<std::uint64_t>(*size, 4096));
-  if (Status status = (*file)->write_at(zeros, 0); !status.ok()) return status;
-  if (Status status = (*file)->sync_data(); !status.ok()) return status;
+  if (!fs_.exists(path)) return {};
+  if (Status status = overwrite_key_file(fs_, path); !status.ok()) return status;
   if (Status status = fs_.remove(path); !status.ok()) return status;
   return fs_.sync_directory(directory_);
 }

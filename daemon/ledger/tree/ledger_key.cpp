@@ -1,5 +1,6 @@
 #include "daemon/ledger/tree/ledger_key.hpp"
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -12,10 +13,16 @@ namespace xased {
 using xase::proto::as_bytes;
 using xase::proto::as_text;
 using xase::proto::Hash;
+using xase::proto::KeyAlgorithm;
+using xase::proto::VerifierKey;
 
 namespace {
 
 constexpr std::size_t kVerifierKeyBytesMax = 4096;
+constexpr const char* kPublic = "log.vkey";
+constexpr const char* kPrivate = "log.key";
+constexpr const char* kNextPublic = "next.vkey";
+constexpr const char* kNextPrivate = "next.key";
 
 std::string uuid_of(const Hash& log_id) {
   std::array<std::byte, 16> bytes{};
@@ -27,23 +34,11 @@ std::string uuid_of(const Hash& log_id) {
   return text;
 }
 
-// The name under which the ledger was signed before; empty: never, or it was another ledger.
-Result<std::string> known_name(FileSystem& fs, const std::string& path, const Hash& log_id) {
-  const auto bytes = read_file(fs, path, kVerifierKeyBytesMax);
-  if (!bytes.ok()) {
-    if (bytes.status().code() == Code::kNotFound) return std::string();
-    return bytes.status();
-  }
-  std::string_view text = as_text(*bytes);
-  while (!text.empty() && text.back() == '\n') text.remove_suffix(1);
-  Sha256 sha;
-  const auto key = xase::proto::parse_verifier_key(sha, text);
-  if (!key.ok()) {
-    return Status(Code::kInvalid, path + " is no verifier key (" +
-                                      std::string(note_fault_text(key.fault)) +
-                                      "); move it away, and it is written again");
-  }
-  return key->name.ends_with("/" + uuid_of(log_id)) ? key->name : std::string();
+const VerifierKey* file_key_of(const KeySet& keys) {
+  const auto found = std::find_if(keys.begin(), keys.end(), [](const VerifierKey& key) {
+    return key.algorithm == KeyAlgorithm::kEd25519;
+  });
+  return found == keys.end() ? nullptr : &*found;
 }
 
 }  // namespace
@@ -52,38 +47,207 @@ std::string checkpoint_origin(std::string_view configured_origin, const Hash& lo
   return std::string(configured_origin) + "/" + uuid_of(log_id);
 }
 
-Result<std::unique_ptr<Ed25519Key>> open_ledger_key(FileSystem& fs, const std::string& directory,
-                                                    std::string_view configured_origin,
-                                                    const Hash& log_id) {
-  constexpr mode_t kPrivate = 0700;
-  if (Status status = fs.make_directory(directory, kPrivate); !status.ok()) return status;
-  const std::string private_path = directory + "/log.key";
-  const std::string public_path = directory + "/log.vkey";
-  auto name = known_name(fs, public_path, log_id);
-  if (!name.ok()) return name.status();
-  const bool is_known = !name->empty();
-  if (!is_known) *name = checkpoint_origin(configured_origin, log_id);
-  auto key = Ed25519Key::load(private_path, *name);
-  if (!key.ok() && key.status().code() == Code::kNotFound) {
-    if (is_known) {
-      return Status(Code::kNotFound,
-                    private_path + ", the key that " + public_path +
-                        " belongs to, is gone; put it back, or move that file away to go on with a "
-                        "new key, which whoever pinned the old one must be told");
+Status overwrite_key_file(FileSystem& fs, const std::string& path) {
+  auto file = fs.open(path, OpenMode::kWrite);
+  if (!file.ok()) return file.status().code() == Code::kNotFound ? Status() : file.status();
+  const auto size = (*file)->size();
+  if (!size.ok()) return size.status();
+  // As long as the file and no longer: what takes no new room works on a full disk too.
+  const std::vector<std::byte> zeros(std::min<std::uint64_t>(*size, 4096));
+  if (Status status = (*file)->write_at(zeros, 0); !status.ok()) return status;
+  return (*file)->sync_data();
+}
+
+Result<std::unique_ptr<KeyFiles>> KeyFiles::open(FileSystem& fs, Options options) {
+  std::unique_ptr<KeyFiles> files(new KeyFiles(fs, std::move(options)));
+  constexpr mode_t kOwnerOnly = 0700;
+  Status status = fs.make_directory(files->options_.directory, kOwnerOnly);
+  if (status.ok()) status = files->find_name();
+  if (status.ok()) status = files->settle_change();
+  if (status.ok()) status = files->take_next();
+  if (status.ok()) status = files->open_file_key();
+  if (!status.ok()) return status;
+  return files;
+}
+
+// The keys that `file` names, where they are this ledger's; none where there is no such file.
+Result<KeySet> KeyFiles::read_keys(const std::string& file) const {
+  const auto bytes = read_file(fs_, path(file), kVerifierKeyBytesMax);
+  if (!bytes.ok()) {
+    if (bytes.status().code() == Code::kNotFound) return KeySet();
+    return bytes.status();
+  }
+  KeySet keys;
+  std::string_view text = as_text(*bytes);
+  do {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.empty() && !keys.empty()) continue;
+    Sha256 sha;
+    const auto key = xase::proto::parse_verifier_key(sha, line);
+    if (!key.ok()) {
+      return Status(Code::kInvalid, path(file) + " is no verifier key (" +
+                                        std::string(note_fault_text(key.fault)) +
+                                        "); move it away, and it is written again");
     }
-    key = Ed25519Key::generate(*name);
-    if (!key.ok()) return key.status();
-    if (Status status = (*key)->store(fs, private_path); !status.ok()) return status;
+    keys.push_back(*key);
+  } while (!text.empty());
+  const std::string end = "/" + uuid_of(options_.log_id);
+  const bool is_ours = std::all_of(keys.begin(), keys.end(), [&](const VerifierKey& key) {
+    return key.name.ends_with(end) && key.name == keys.front().name;
+  });
+  return is_ours ? keys : KeySet();
+}
+
+Status KeyFiles::find_name() {
+  auto keys = read_keys(kPublic);
+  if (!keys.ok()) return keys.status();
+  in_force_ = std::move(*keys);
+  name_ = in_force_.empty() ? checkpoint_origin(options_.configured_origin, options_.log_id)
+                            : in_force_.front().name;
+  return {};
+}
+
+// What was staged came into force where its entry is in the journal, which alone decides that.
+Status KeyFiles::settle_change() {
+  if (!fs_.exists(path(kNextPublic))) return {};
+  const auto staged = read_keys(kNextPublic);
+  if (!staged.ok()) return staged.status();
+  std::optional<KeySet> journal;
+  if (options_.in_force_by_journal) {
+    auto found = options_.in_force_by_journal();
+    if (!found.ok()) return found.status();
+    journal = std::move(*found);
+  }
+  if (!staged->empty() && journal && same_keys(*staged, *journal)) {
+    in_force_ = *staged;
+    if (Status status = fs_.rename(path(kNextPublic), path(kPublic)); !status.ok()) return status;
+  } else if (Status status = fs_.remove(path(kNextPublic)); !status.ok()) {
+    return status;
+  }
+  return fs_.sync_directory(options_.directory);
+}
+
+// A next key that is in force, or one that never was.
+Status KeyFiles::take_next() {
+  if (!fs_.exists(path(kNextPrivate))) return {};
+  auto key = Ed25519Key::load(path(kNextPrivate), name_);
+  if (!key.ok()) return key.status();
+  if (!contains(in_force_, (*key)->verifier_key())) return erase_next();
+  file_key_ = std::move(*key);
+  is_next_ = true;
+  has_retired_ = true;
+  return {};
+}
+
+Status KeyFiles::open_file_key() {
+  if (file_key_ != nullptr) return {};
+  if (in_force_.empty()) return options_.makes_file_key ? make_file_key() : Status();
+  const VerifierKey* expected = file_key_of(in_force_);
+  if (expected == nullptr) {
+    has_retired_ = fs_.exists(path(kPrivate));
+    return {};
+  }
+  auto key = Ed25519Key::load(path(kPrivate), name_);
+  const std::string advice =
+      "; put it back, or move that file away to go on with a new key: whoever pinned the old one "
+      "must be told, and verification says from then on that the key was replaced";
+  if (!key.ok() && key.status().code() == Code::kNotFound) {
+    return {Code::kNotFound,
+            path(kPrivate) + ", the key that " + path(kPublic) + " belongs to, is gone" + advice};
   }
   if (!key.ok()) return key.status();
-  if (!is_known) {
-    Sha256 sha;
-    const std::string text = xase::proto::format_verifier_key(sha, (*key)->verifier_key()) + "\n";
-    if (Status status = write_file_atomically(fs, public_path, as_bytes(text)); !status.ok()) {
-      return status;
-    }
+  if ((*key)->verifier_key() != *expected) {
+    return {Code::kInvalid, path(kPrivate) + " is another key than the one that " + path(kPublic) +
+                                " names" + advice};
   }
-  return key;
+  file_key_ = std::move(*key);
+  return {};
+}
+
+Status KeyFiles::make_file_key() {
+  auto key = Ed25519Key::load(path(kPrivate), name_);
+  if (!key.ok() && key.status().code() == Code::kNotFound) {
+    key = Ed25519Key::generate(name_);
+    if (!key.ok()) return key.status();
+    if (Status status = (*key)->store(fs_, path(kPrivate)); !status.ok()) return status;
+  }
+  if (!key.ok()) return key.status();
+  file_key_ = std::move(*key);
+  in_force_ = {file_key_->verifier_key()};
+  return write_keys(kPublic, in_force_);
+}
+
+Status KeyFiles::write_keys(const std::string& file, const KeySet& keys) {
+  std::string text;
+  for (const std::string& key : key_texts(keys)) text += key + "\n";
+  return write_file_atomically(fs_, path(file), as_bytes(text));
+}
+
+Status KeyFiles::erase_next() {
+  if (Status status = overwrite_key_file(fs_, path(kNextPrivate)); !status.ok()) return status;
+  if (Status status = fs_.remove(path(kNextPrivate)); !status.ok()) return status;
+  return fs_.sync_directory(options_.directory);
+}
+
+KeySet KeyFiles::known() const {
+  KeySet keys = in_force_;
+  if (!has_retired_) return keys;
+  // Half erased, it is no key any more, and the head is another one's.
+  const auto retired = Ed25519Key::load(path(kPrivate), name_);
+  if (retired.ok()) keys.push_back((*retired)->verifier_key());
+  return keys;
+}
+
+Result<std::shared_ptr<Ed25519Key>> KeyFiles::create_next() {
+  if (has_retired_) {
+    return Status(Code::kExists,
+                  "the key that gave way last is not erased yet: that takes a "
+                  "checkpoint; try again in a moment");
+  }
+  if (fs_.exists(path(kNextPrivate))) {
+    if (Status status = erase_next(); !status.ok()) return status;
+  }
+  auto key = Ed25519Key::generate(name_);
+  if (!key.ok()) return key.status();
+  if (Status status = (*key)->store(fs_, path(kNextPrivate)); !status.ok()) return status;
+  return std::shared_ptr<Ed25519Key>(std::move(*key));
+}
+
+Status KeyFiles::stage(const KeySet& keys) { return write_keys(kNextPublic, keys); }
+
+Status KeyFiles::commit(const KeySet& keys, std::shared_ptr<Ed25519Key> file_key) {
+  if (fs_.exists(path(kNextPublic))) {
+    if (Status status = fs_.rename(path(kNextPublic), path(kPublic)); !status.ok()) return status;
+    if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  } else if (Status status = write_keys(kPublic, keys); !status.ok()) {
+    return status;
+  }
+  in_force_ = keys;
+  if (file_key != file_key_) {
+    is_next_ = file_key != nullptr;
+    // Of a ledger without one, the next key only has to get its name.
+    has_retired_ = file_key_ != nullptr || is_next_;
+  }
+  file_key_ = std::move(file_key);
+  return {};
+}
+
+Status KeyFiles::retire() {
+  if (!has_retired_) return {};
+  if (Status status = overwrite_key_file(fs_, path(kPrivate)); !status.ok()) return status;
+  Status status;
+  if (is_next_) {
+    status = fs_.rename(path(kNextPrivate), path(kPrivate));
+  } else if (fs_.exists(path(kPrivate))) {
+    status = fs_.remove(path(kPrivate));
+  }
+  if (status.ok()) status = fs_.sync_directory(options_.directory);
+  if (!status.ok()) return status;
+  is_next_ = false;
+  has_retired_ = false;
+  return {};
 }
 
 }  // namespace xased

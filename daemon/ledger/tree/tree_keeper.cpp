@@ -1,8 +1,8 @@
 #include "daemon/ledger/tree/tree_keeper.hpp"
 
 #include <algorithm>
-#include <array>
 #include <span>
+#include <thread>
 
 #include "daemon/ledger/segment_names.hpp"
 #include "daemon/ledger/tree/checkpoint.hpp"
@@ -20,25 +20,30 @@ namespace {
 
 constexpr nanoseconds kIdle = std::chrono::seconds(1);
 constexpr nanoseconds kRetryAfter = std::chrono::seconds(1);
+// Between two looks whether a module has signed, and how long the tree waits for it.
+constexpr nanoseconds kLookAgain = std::chrono::milliseconds(2);
+constexpr nanoseconds kSigningMax = std::chrono::seconds(10);
+constexpr nanoseconds kFinishMax = std::chrono::seconds(3);
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
 }  // namespace
 
 TreeKeeper::TreeKeeper(FileSystem& fs, const Clock& clock, const Positions& positions,
-                       Signer& signer, const TreeOptions& options)
+                       const LedgerKeys& keys, const TreeOptions& options)
     : fs_(fs),
       clock_(clock),
       positions_(positions),
-      signer_(signer),
+      keys_(keys),
       options_(options),
-      directory_(options.state_dir + "/tree") {}
+      directory_(options.state_dir + "/tree"),
+      signing_(options.signing) {}
 
 Result<TreeKeeper::Opened> TreeKeeper::open(FileSystem& fs, const Clock& clock,
-                                            const Positions& positions, Signer& signer,
+                                            const Positions& positions, const LedgerKeys& keys,
                                             const TreeOptions& options) {
   Opened opened;
-  opened.keeper.reset(new TreeKeeper(fs, clock, positions, signer, options));
+  opened.keeper.reset(new TreeKeeper(fs, clock, positions, keys, options));
   auto disagreement = opened.keeper->open_files();
   if (!disagreement.ok()) return disagreement.status();
   opened.disagreement = std::move(*disagreement);
@@ -50,8 +55,7 @@ Result<std::string> TreeKeeper::open_files() {
   constexpr mode_t kPrivate = 0700;
   if (Status status = fs_.make_directory(directory_, kPrivate); !status.ok()) return status;
   if (Status status = fs_.sync_directory(options_.state_dir); !status.ok()) return status;
-  const std::array<xase::proto::VerifierKey, 1> keys{signer_.verifier_key()};
-  const auto read = read_checkpoint(fs_, directory_, keys);
+  const auto read = read_checkpoint(fs_, directory_, options_.known);
   const Code code = read.ok() ? Code::kOk : read.status().code();
   const bool is_garbage = code == Code::kInvalid || code == Code::kCorrupt;
   if (!read.ok() && code != Code::kNotFound && !is_garbage) return read.status();
@@ -141,7 +145,14 @@ Status TreeKeeper::append(const Entry& entry) {
   }
   if (expected_ && writer_->size() == expected_->size) check_head();
   if (entry.leaf.type == xase::proto::EntryType::kSeal) take_seal(entry);
+  if (entry.leaf.type == xase::proto::EntryType::kKey) take_key(entry);
   return {};
+}
+
+void TreeKeeper::take_key(const Entry& entry) {
+  KeyEntryResult key = parse_key_entry(entry.body());
+  // One that cannot be read any more: whoever signs now might be someone else than it says.
+  signing_ = key.fault == KeyEntryFault::kNone ? std::move(key.entry.keys) : KeySet();
 }
 
 // Which key signs from here on. One that is not there belongs to an epoch that is long closed: the
@@ -236,12 +247,36 @@ Status TreeKeeper::take(std::size_t entries_max) {
   return {};
 }
 
+// The head, signed. kTimeout: a key is signing it.
+Result<std::string> TreeKeeper::sign() {
+  const std::int64_t now = clock_.boot_ns();
+  const auto found = keys_.find_all(signing_);
+  Result<std::string> note = std::string();
+  if (!found.ok()) {
+    note = found.status();
+  } else {
+    std::vector<Signer*> signers;
+    for (const auto& signer : *found) signers.push_back(signer.get());
+    if (epoch_key_ != nullptr) signers.push_back(epoch_key_.get());
+    note = sign_checkpoint({keys_.name(), writer_->size(), writer_->root()}, signers);
+  }
+  const bool was_signing = is_signing_;
+  is_signing_ = !note.ok() && note.status().code() == Code::kTimeout;
+  if (is_signing_ && !was_signing) signing_since_boot_ns_ = now;
+  if (is_signing_ && now - signing_since_boot_ns_ > kSigningMax.count()) {
+    is_signing_ = false;
+    note =
+        Status(Code::kTimeout, "a key has not signed in " +
+                                   number(static_cast<std::uint64_t>(kSigningMax.count())) + " ns");
+  }
+  if (!is_signing_) counters_.waits_for_keys.store(!note.ok(), std::memory_order_relaxed);
+  return note;
+}
+
 Status TreeKeeper::publish() {
   if (Status status = writer_->publish(); !status.ok()) return status;
-  const Checkpoint head{signer_.verifier_key().name, writer_->size(), writer_->root()};
-  std::vector<Signer*> signers{&signer_};
-  if (epoch_key_ != nullptr) signers.push_back(epoch_key_.get());
-  const auto note = sign_checkpoint(head, signers);
+  const Checkpoint head{keys_.name(), writer_->size(), writer_->root()};
+  const auto note = sign();
   if (!note.ok()) return note.status();
   if (Status status = write_checkpoint(fs_, directory_, *note); !status.ok()) return status;
   counters_.checkpoint_size.store(head.size, std::memory_order_relaxed);
@@ -257,13 +292,15 @@ nanoseconds TreeKeeper::step() {
   log_.flush(nanoseconds(now));
   if (counters_.is_stalled.load(std::memory_order_relaxed)) return kIdle;
   if (now < retry_boot_ns_) return nanoseconds(retry_boot_ns_ - now);
-  Status status = take(kEntriesPerStep);
+  Status status = is_signing_ ? Status() : take(kEntriesPerStep);
   const std::uint64_t size = writer_->size();
   const bool is_new =
       size > counters_.checkpoint_size.load(std::memory_order_relaxed) && !expected_;
-  const bool is_due = is_new && now >= next_checkpoint_boot_ns_;
+  const bool is_due = is_new && (is_signing_ || now >= next_checkpoint_boot_ns_);
   if (status.ok() && is_due) {
     status = publish();
+    if (is_signing_) return kLookAgain;
+    if (counters_.waits_for_keys.load(std::memory_order_relaxed)) return put_off(status);
     next_checkpoint_boot_ns_ = now + options_.checkpoint_interval.count();
   }
   if (!status.ok()) {
@@ -276,6 +313,19 @@ nanoseconds TreeKeeper::step() {
   return is_new && !is_due ? nanoseconds(next_checkpoint_boot_ns_ - now) : kIdle;
 }
 
+// The tree goes on growing meanwhile: a KEY entry may say that others sign.
+nanoseconds TreeKeeper::put_off(const Status& status) {
+  const std::int64_t now = clock_.boot_ns();
+  next_checkpoint_boot_ns_ = now + kRetryAfter.count();
+  // Until the first KEY entry of this run is in the tree nobody is asked to sign.
+  if (!signing_.empty()) {
+    log_.log(LogLevel::kWarn, "keys", "no new checkpoint: a key that must sign it does not",
+             {{"error", status.message()}}, nanoseconds(now));
+  }
+  return writer_->size() < positions_.durable.load(std::memory_order_acquire) ? nanoseconds(0)
+                                                                              : kRetryAfter;
+}
+
 Status TreeKeeper::finish() {
   while (!counters_.is_stalled &&
          writer_->size() < positions_.durable.load(std::memory_order_acquire)) {
@@ -284,7 +334,11 @@ Status TreeKeeper::finish() {
   if (expected_ || writer_->size() <= counters_.checkpoint_size.load(std::memory_order_relaxed)) {
     return {};
   }
-  return publish();
+  for (const std::int64_t end = clock_.boot_ns() + kFinishMax.count();;) {
+    Status status = publish();
+    if (!is_signing_ || clock_.boot_ns() > end) return status;
+    std::this_thread::sleep_for(kLookAgain);
+  }
 }
 
 }  // namespace xased

@@ -13,7 +13,8 @@
 #include "daemon/ledger/positions.hpp"
 #include "daemon/ledger/sync_stage.hpp"
 #include "daemon/ledger/tree/epoch_keys.hpp"
-#include "daemon/ledger/tree/signer.hpp"
+#include "daemon/ledger/tree/key_entry.hpp"
+#include "daemon/ledger/tree/ledger_keys.hpp"
 #include "daemon/ledger/tree/tile_writer.hpp"
 #include "daemon/platform/clock.hpp"
 #include "proto/checkpoint.hpp"
@@ -27,6 +28,11 @@ struct TreeOptions {
   // Where set, the key of the epoch in which a checkpoint is made signs it too, and is erased once
   // the epoch's closing seal is under a checkpoint. Outlives the keeper.
   EpochKeys* epoch_keys = nullptr;
+  // Keys that the head on disk may be signed by: those in force, and one that gave way to another.
+  KeySet known;
+  // Who signs until a KEY entry says who does. Nobody: a head is signed as the entries under it
+  // say, and the first that this run takes is the one that it began with.
+  KeySet signing;
 };
 
 // Written by the tree's owner, read by any thread.
@@ -38,6 +44,8 @@ struct TreeCounters {
   std::atomic<std::uint64_t> disagreements{0};
   // Entries were lost before they were in the tree: it can grow no further.
   std::atomic<bool> is_stalled{false};
+  // A checkpoint is due, and a key that must sign it does not.
+  std::atomic<bool> waits_for_keys{false};
 };
 
 // The tree lies in STATE_DIR/tree. Made before the sync stage's thread starts, and that one's from
@@ -52,11 +60,10 @@ class TreeKeeper final : public SyncSideWork {
     std::string disagreement;
   };
 
-  // After recovery, with all that is in the journal durable. `signer` names the ledger, and
-  // outlives the keeper like the rest. An error where the disk fails, or where the head is of
-  // another key.
+  // After recovery, with all that is in the journal durable. `keys` names the ledger, and outlives
+  // the keeper like the rest. An error where the disk fails, or where the head is of other keys.
   static Result<Opened> open(FileSystem& fs, const Clock& clock, const Positions& positions,
-                             Signer& signer, const TreeOptions& options);
+                             const LedgerKeys& keys, const TreeOptions& options);
 
   // A bounded number of entries, or a checkpoint where one is due.
   std::chrono::nanoseconds step() override;
@@ -66,7 +73,7 @@ class TreeKeeper final : public SyncSideWork {
   const TreeCounters& counters() const { return counters_; }
 
  private:
-  TreeKeeper(FileSystem& fs, const Clock& clock, const Positions& positions, Signer& signer,
+  TreeKeeper(FileSystem& fs, const Clock& clock, const Positions& positions, const LedgerKeys& keys,
              const TreeOptions& options);
   Result<std::string> open_files();
   Result<std::string> find_disagreement(const xase::proto::Checkpoint& head);
@@ -74,8 +81,11 @@ class TreeKeeper final : public SyncSideWork {
   Status take(std::size_t entries_max);
   Status append(const Entry& entry);
   void take_seal(const Entry& entry);
+  void take_key(const Entry& entry);
   void erase_closed();
   Status publish();
+  Result<std::string> sign();
+  std::chrono::nanoseconds put_off(const Status& status);
   void check_head();
   void stall(const std::string& why);
 
@@ -84,17 +94,21 @@ class TreeKeeper final : public SyncSideWork {
   FileSystem& fs_;
   const Clock& clock_;
   const Positions& positions_;
-  Signer& signer_;
+  const LedgerKeys& keys_;
   const TreeOptions options_;
   const std::string directory_;
   std::unique_ptr<TileWriter> writer_;
   std::unique_ptr<JournalReader> reader_;  // at entry writer_->size() + 1
   Sha256 sha_;
+  KeySet signing_;  // as the KEY entries in the tree say
   std::unique_ptr<Ed25519Key> epoch_key_;
   std::uint64_t key_epoch_ = 0;               // that epoch_key_ is of
   std::vector<std::uint64_t> closed_epochs_;  // whose keys are to be erased
   // The head on disk, until the tree has its size again and shows the same root.
   std::optional<xase::proto::Checkpoint> expected_;
+  // A key in a module is signing the head that there is: until then the tree does not grow.
+  bool is_signing_ = false;
+  std::int64_t signing_since_boot_ns_ = 0;
   std::int64_t next_checkpoint_boot_ns_ = 0;
   std::int64_t retry_boot_ns_ = 0;
   RepeatedLog log_{"tree"};

@@ -84,6 +84,8 @@ TEST(MetricsText, CarriesTheNamesThatDashboardsAndAlertsUse) {
                            "xased_checkpoint_size",
                            "xased_tree_stalled",
                            "xased_head_disagreed",
+                           "xased_keys_trouble",
+                           "xased_checkpoint_waits",
                            "xased_ready",
                            "xased_log_alarms_total",
                            "xased_build_info"}) {

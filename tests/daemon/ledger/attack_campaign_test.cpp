@@ -322,7 +322,8 @@ std::vector<Attack> attacks(Victim& victim) {
         LedgerWriter writer(copy.state_dir, segment_bytes(), system_file_system(), 77);
         EpochKeys keys(system_file_system(), copy.state_dir + "/keys",
                        copy.victim.ledger.key->verifier_key().name);
-        Seals seals(writer.clock(), writer.ledger(), keys, *copy.victim.ledger.key, {});
+        Seals seals(writer.clock(), writer.ledger(), keys,
+                    test::signs_alone(*copy.victim.ledger.key), {});
         writer.body(EntryType::kKey, Subject{},
                     xase::proto::as_bytes(key_entry(*copy.victim.ledger.key)));
         seals.begin(writer.recovery.epoch, {});

@@ -26,7 +26,7 @@ class SealedLedger {
       keys.emplace(system_file_system(), ledger.state_dir() + "/keys",
                    ledger.key->verifier_key().name);
       writer.body(EntryType::kKey, Subject{}, xase::proto::as_bytes(key_entry(*ledger.key)));
-      seals.emplace(writer.clock(), writer.ledger(), *keys, *ledger.key, options);
+      seals.emplace(writer.clock(), writer.ledger(), *keys, signs_alone(*ledger.key), options);
       writer.at_segment_start = [this] { return seals->start_segment(producers); };
       seals->begin(writer.recovery.epoch, producers);
       writer.sync();

@@ -96,6 +96,14 @@ inline std::string sign_anew(const std::string& state_dir, Signer& signer, std::
   return tree.sign(signer, also);
 }
 
+// The signer outlives what is given.
+inline std::shared_ptr<Signer> shared(Signer& signer) {
+  return std::shared_ptr<Signer>(std::shared_ptr<void>(), &signer);
+}
+inline SignersNow signs_alone(Signer& signer) {
+  return [&signer]() -> Result<SignerList> { return SignerList{shared(signer)}; };
+}
+
 inline std::string key_entry(Signer& signer) {
   return R"({"event":"in_use","verifier_key":")" + verifier_key_text(signer) + "\"}";
 }

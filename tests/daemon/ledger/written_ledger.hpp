@@ -214,6 +214,7 @@ class LedgerWriter {
 
   Ledger& ledger() { return *ledger_; }
   const Clock& clock() const { return clock_; }
+  const Positions& positions() const { return positions_; }
   Recovery recovery;
   std::function<bool()> at_segment_start;
 

@@ -22,9 +22,17 @@ Hash log_id(unsigned char first) {
 
 class LedgerKeyTest : public testing::Test {
  protected:
-  Result<std::unique_ptr<Ed25519Key>> open(const std::string& origin = "host/name",
+  Result<std::unique_ptr<KeyFiles>> open_files(const std::string& origin = "host/name",
+                                               unsigned char log = 0x11) {
+    return KeyFiles::open(system_file_system(),
+                          {directory_ / "keys", origin, log_id(log), true, {}});
+  }
+  Result<std::shared_ptr<Ed25519Key>> open(const std::string& origin = "host/name",
                                            unsigned char log = 0x11) {
-    return open_ledger_key(system_file_system(), directory_ / "keys", origin, log_id(log));
+    const auto files = open_files(origin, log);
+    if (!files.ok()) return files.status();
+    EXPECT_EQ((*files)->in_force(), KeySet{(*files)->file_key()->verifier_key()});
+    return (*files)->file_key();
   }
   std::string public_text() {
     const auto bytes = read_file(system_file_system(), directory_ / "keys/log.vkey", 4096);
@@ -77,6 +85,17 @@ TEST_F(LedgerKeyTest, IsNotReplacedInSilenceWhereItIsGone) {
   EXPECT_NE(gone.status().message().find("log.vkey"), std::string::npos);
   std::filesystem::remove(directory_ / "keys/log.vkey");
   EXPECT_TRUE(open().ok());
+}
+
+TEST_F(LedgerKeyTest, IsNotTakenForAnotherThatLiesInItsPlace) {
+  ASSERT_TRUE(open().ok());
+  std::filesystem::remove(directory_ / "keys/log.key");
+  const auto other = Ed25519Key::generate("host/name");
+  ASSERT_TRUE((*other)->store(system_file_system(), directory_ / "keys/log.key").ok());
+  const auto opened = open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.status().code(), Code::kInvalid);
+  EXPECT_NE(opened.status().message().find("another key"), std::string::npos);
 }
 
 TEST_F(LedgerKeyTest, ThatOthersMayReadIsRefused) {

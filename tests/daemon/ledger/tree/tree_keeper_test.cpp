@@ -30,6 +30,7 @@ class TreeKeeperTest : public testing::Test {
     auto key = Ed25519Key::generate("host/test/1");
     ASSERT_TRUE(key.ok());
     key_ = std::move(*key);
+    keys_.add(key_);
     rig_.must_start();
     must_open();
   }
@@ -38,7 +39,9 @@ class TreeKeeperTest : public testing::Test {
     keeper_.reset();
     TreeOptions options;
     options.state_dir = LedgerRig::kState;
-    auto opened = TreeKeeper::open(rig_.fs, rig_.clock, *rig_.positions, *key_, options);
+    options.known = {key_->verifier_key()};
+    options.signing = options.known;
+    auto opened = TreeKeeper::open(rig_.fs, rig_.clock, *rig_.positions, keys_, options);
     if (opened.ok()) keeper_ = std::move(opened->keeper);
     return opened;
   }
@@ -96,7 +99,8 @@ class TreeKeeperTest : public testing::Test {
   }
 
   LedgerRig rig_{1 << 20};
-  std::unique_ptr<Ed25519Key> key_;
+  std::shared_ptr<Ed25519Key> key_;
+  LedgerKeys keys_{"host/test/1"};
   std::unique_ptr<TreeKeeper> keeper_;
 };
 
