@@ -159,6 +159,7 @@ Status Daemon::open_keys(const ChainState& recovered) {
   options.directory = config_.state_dir + "/keys";
   options.configured_origin = config_.ledger.origin;
   options.log_id = recovered.log_id;
+  options.makes_file_key = config_.ledger.signers != LedgerSigners::kPkcs11;
   options.in_force_by_journal = [this, &fs, last = recovered.last_sequence] {
     return keys_in_force(fs, config_.state_dir, last);
   };
@@ -167,6 +168,13 @@ Status Daemon::open_keys(const ChainState& recovered) {
   key_files_ = std::move(*files);
   keys_ = std::make_unique<LedgerKeys>(key_files_->name());
   epoch_keys_ = std::make_unique<EpochKeys>(fs, config_.state_dir + "/keys", keys_->name());
+  const Config::Ledger& ledger = config_.ledger;
+  if (!ledger.pkcs11_module) return {};
+  // Also where a file's key alone is wanted: the module's may be in force still.
+  module_ = std::make_unique<Pkcs11Keys>(
+      Pkcs11Options{*ledger.pkcs11_module, ledger.pkcs11_token.value_or(""),
+                    ledger.pkcs11_key.value_or(""), ledger.pkcs11_pin_file.value_or("")},
+      keys_->name());
   return {};
 }
 
@@ -211,10 +219,11 @@ void Daemon::open_stages(Recovery& recovery) {
   SealOptions seals;
   seals.epoch = config_.ledger.epoch;
   seals.interval = config_.ledger.seal_interval;
-  key_keeper_ =
-      std::make_unique<KeyKeeper>(KeyKeeper::Peers{clock, positions_, *ledger_, *key_files_, *keys_,
-                                                   nullptr, tree_->counters().checkpoint_size},
-                                  KeyOptions{});
+  key_keeper_ = std::make_unique<KeyKeeper>(
+      KeyKeeper::Peers{clock, positions_, *ledger_, *key_files_, *keys_, module_.get(),
+                       tree_->counters().checkpoint_size},
+      KeyOptions{config_.ledger.signers != LedgerSigners::kPkcs11,
+                 config_.ledger.signers != LedgerSigners::kFile});
   intake_->keep_keys(*key_keeper_);
   seals_ = std::make_unique<Seals>(
       clock, *ledger_, *epoch_keys_, [this] { return key_keeper_->signers(); }, seals);

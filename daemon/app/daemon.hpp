@@ -25,6 +25,7 @@
 #include "daemon/ledger/sync_stage.hpp"
 #include "daemon/ledger/tree/ledger_key.hpp"
 #include "daemon/ledger/tree/ledger_keys.hpp"
+#include "daemon/ledger/tree/pkcs11_keys.hpp"
 #include "daemon/ledger/tree/tree_keeper.hpp"
 
 namespace xased {
@@ -79,6 +80,7 @@ class Daemon {
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<KeyFiles> key_files_;
   std::unique_ptr<LedgerKeys> keys_;
+  std::unique_ptr<Pkcs11Keys> module_;  // null: none is configured
   std::unique_ptr<KeyKeeper> key_keeper_;
   std::unique_ptr<EpochKeys> epoch_keys_;
   std::unique_ptr<Seals> seals_;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 #include <string_view>
@@ -262,8 +263,27 @@ class Loader {
             cited("journal.segment_bytes") + " beside " + cited("journal.reserve_bytes") +
             ", rounded up to whole segments");
     }
+    check_module();
     if (config_.delivery.backoff_max < config_.delivery.backoff_min) {
       error(cited("delivery.backoff_max") + " must be at least " + cited("delivery.backoff_min"));
+    }
+  }
+
+  // A module needs all of its keys, and some without the others would be passed over.
+  void check_module() {
+    const Config::Ledger& ledger = config_.ledger;
+    const std::array settings{std::pair{"ledger.pkcs11_module", &ledger.pkcs11_module},
+                              std::pair{"ledger.pkcs11_token", &ledger.pkcs11_token},
+                              std::pair{"ledger.pkcs11_key", &ledger.pkcs11_key},
+                              std::pair{"ledger.pkcs11_pin_file", &ledger.pkcs11_pin_file}};
+    const bool has_any = std::any_of(settings.begin(), settings.end(),
+                                     [](const auto& one) { return one.second->has_value(); });
+    if (ledger.signers == LedgerSigners::kFile && !has_any) return;
+    for (const auto& [name, value] : settings) {
+      if (value->has_value()) continue;
+      error(std::string(name) + " must be set" +
+            (ledger.signers == LedgerSigners::kFile ? " where one of the other pkcs11 keys is"
+                                                    : " for " + cited("ledger.signers")));
     }
   }
 

@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,10 @@ struct ConfigProvenance {
   // kFile: "<file>:<line>"; kEnvironment: the variable; else empty.
   std::string where;
 };
+
+// Whose keys sign the ledger.
+enum class LedgerSigners { kFile, kPkcs11, kBoth };
+std::string_view to_string(LedgerSigners signers);
 
 struct Config {
   // Rings, doorbell and sockets. Absolute. Default: see default_run_dir().
@@ -103,6 +108,13 @@ struct Config {
     // How long an epoch lasts, and its key lives.
     std::chrono::milliseconds epoch{std::chrono::hours(24)};
     std::chrono::milliseconds seal_interval{std::chrono::hours(1)};
+    LedgerSigners signers = LedgerSigners::kFile;
+    // A P-256 key in a hardware module: its library, the labels of token and key, and the file that
+    // holds the PIN. All are there where `signers` asks for them.
+    std::optional<std::string> pkcs11_module;
+    std::optional<std::string> pkcs11_token;
+    std::optional<std::string> pkcs11_key;
+    std::optional<std::string> pkcs11_pin_file;
   } ledger;
 
   struct Log {

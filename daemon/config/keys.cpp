@@ -101,6 +101,22 @@ constexpr std::array kKeys{
               "time between two seals that count what came between",
               +[](Config& c) -> std::chrono::milliseconds& { return c.ledger.seal_interval; }},
 
+    ConfigKey{"ledger.signers", Type::kSigners, "file", 0, 0, false, "",
+              "whose keys sign the ledger: a file's, a hardware module's, or both",
+              +[](Config& c) -> LedgerSigners& { return c.ledger.signers; }},
+    ConfigKey{"ledger.pkcs11_module", Type::kPath, "", 0, 0, false, "",
+              "shared library of the hardware module",
+              +[](Config& c) -> std::optional<std::string>& { return c.ledger.pkcs11_module; }},
+    ConfigKey{"ledger.pkcs11_token", Type::kLabel, "", 0, 0, false, "",
+              "label of the token that holds the key",
+              +[](Config& c) -> std::optional<std::string>& { return c.ledger.pkcs11_token; }},
+    ConfigKey{"ledger.pkcs11_key", Type::kLabel, "", 0, 0, false, "",
+              "label of the P-256 key pair on it",
+              +[](Config& c) -> std::optional<std::string>& { return c.ledger.pkcs11_key; }},
+    ConfigKey{"ledger.pkcs11_pin_file", Type::kPath, "", 0, 0, false, "",
+              "file that holds the token's PIN",
+              +[](Config& c) -> std::optional<std::string>& { return c.ledger.pkcs11_pin_file; }},
+
     ConfigKey{"log.level", Type::kLevel, "info", 0, 0, false, "",
               "least severe level that is logged",
               +[](Config& c) -> LogLevel& { return c.log.level; }},
@@ -129,9 +145,22 @@ struct ToText {
   std::string operator()(std::chrono::milliseconds value) const { return format_duration(value); }
   std::string operator()(LogLevel value) const { return std::string(to_string(value)); }
   std::string operator()(LogFormat value) const { return std::string(to_string(value)); }
+  std::string operator()(LedgerSigners value) const { return std::string(to_string(value)); }
 };
 
 }  // namespace
+
+std::string_view to_string(LedgerSigners signers) {
+  switch (signers) {
+    case LedgerSigners::kFile:
+      return "file";
+    case LedgerSigners::kPkcs11:
+      return "pkcs11";
+    case LedgerSigners::kBoth:
+      break;
+  }
+  return "both";
+}
 
 std::span<const ConfigKey> config_keys() { return kKeys; }
 

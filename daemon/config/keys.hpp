@@ -19,12 +19,13 @@ using ConfigField =
     std::variant<std::string& (*)(Config&), std::optional<std::string>& (*)(Config&),
                  bool& (*)(Config&), std::uint32_t& (*)(Config&), std::uint64_t& (*)(Config&),
                  std::chrono::milliseconds& (*)(Config&), LogLevel& (*)(Config&),
-                 LogFormat& (*)(Config&)>;
+                 LogFormat& (*)(Config&), LedgerSigners& (*)(Config&)>;
 
 enum class ConfigType {
   kPath,      // made absolute
   kUrl,       // http or https
   kName,      // printable ASCII without space and '+'
+  kLabel,     // printable ASCII
   kBool,      //
   kCount,     // a whole number
   kBytes,     // bytes, or a size with KiB, MiB, GiB
@@ -32,6 +33,7 @@ enum class ConfigType {
   kMode,      // permission bits, octal, as a string
   kLevel,     // trace, debug, info, warn, error
   kFormat,    // auto, text, json
+  kSigners,   // file, pkcs11, both
 };
 
 struct ConfigKey {

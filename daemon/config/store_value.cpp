@@ -21,6 +21,7 @@ std::string_view what_is_wanted(ConfigType type) {
     case ConfigType::kUrl:
       return "a URL, as a string";
     case ConfigType::kName:
+    case ConfigType::kLabel:
       return "a string";
     case ConfigType::kBool:
       return "true or false";
@@ -34,6 +35,8 @@ std::string_view what_is_wanted(ConfigType type) {
       return "permission bits in octal, as a string such as \"0660\"";
     case ConfigType::kLevel:
       return "one of \"trace\", \"debug\", \"info\", \"warn\", \"error\"";
+    case ConfigType::kSigners:
+      return "one of \"file\", \"pkcs11\", \"both\"";
     case ConfigType::kFormat:
       break;
   }
@@ -165,6 +168,15 @@ Status store_text(const ConfigKey& key, const std::string& text, const std::stri
   if (control) return invalid(key, "must hold no control characters");
   if (key.type == ConfigType::kUrl) return store_url(key, text, target);
   if (key.type == ConfigType::kPath) return store_path(key, text, base_dir, target);
+  if (key.type == ConfigType::kLabel) {
+    const bool printable =
+        std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
+    if (!printable || text.size() > 255) {
+      return invalid(key, "must be at most 255 printable ASCII characters");
+    }
+    target = text;
+    return {};
+  }
   const bool name = std::all_of(text.begin(), text.end(),
                                 [](char c) { return c > 0x20 && c < 0x7f && c != '+'; });
   if (!name || text.size() > 255) {
@@ -254,6 +266,12 @@ struct Store {
   Status operator()(LogFormat& target) const {
     return store_choice(key, text, std::array{LogFormat::kAuto, LogFormat::kText, LogFormat::kJson},
                         target);
+  }
+
+  Status operator()(LedgerSigners& target) const {
+    return store_choice(
+        key, text, std::array{LedgerSigners::kFile, LedgerSigners::kPkcs11, LedgerSigners::kBoth},
+        target);
   }
 };
 

@@ -148,14 +148,11 @@ Result<std::optional<KeySet>> KeyKeeper::find_wanted() {
   }
   if (options_.wants_module) {
     if (peers_.module == nullptr) return Status(Code::kNotFound, "no module is configured");
-    const std::shared_ptr<Signer> signer = peers_.module->wanted();
-    if (signer == nullptr) {
-      const Status trouble = peers_.module->trouble();
-      if (!trouble.ok() && trouble.code() != Code::kTimeout) return trouble;
-      return std::optional<KeySet>();
-    }
-    peers_.keys.add(signer);
-    wanted.push_back(signer->verifier_key());
+    const auto signer = peers_.module->wanted();
+    if (!signer.ok() && signer.status().code() == Code::kTimeout) return std::optional<KeySet>();
+    if (!signer.ok()) return signer.status();
+    peers_.keys.add(*signer);
+    wanted.push_back((*signer)->verifier_key());
   }
   return std::optional(wanted);
 }

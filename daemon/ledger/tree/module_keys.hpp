@@ -12,8 +12,8 @@ class ModuleKeys {
  public:
   virtual ~ModuleKeys() = default;
 
-  // The key that the configuration names; null until the module has shown it.
-  virtual std::shared_ptr<Signer> wanted() const = 0;
+  // The key that the configuration names. kTimeout: the module has not answered yet.
+  virtual Result<std::shared_ptr<Signer>> wanted() const = 0;
   // One that the module holds, whatever it is called there; null: it shows none of them yet.
   virtual std::shared_ptr<Signer> find(const xase::proto::VerifierKey& key) const = 0;
   // Why it does not sign at the moment; ok: it does.

@@ -45,8 +45,9 @@ class FakeModule final : public ModuleKeys {
     keys.push_back(std::make_shared<SlowKey>(name, looks));
     return keys.back();
   }
-  std::shared_ptr<Signer> wanted() const override {
-    return is_shown && !keys.empty() ? keys.back() : nullptr;
+  Result<std::shared_ptr<Signer>> wanted() const override {
+    if (!status.ok()) return status;
+    return std::shared_ptr<Signer>(keys.back());
   }
   std::shared_ptr<Signer> find(const VerifierKey& key) const override {
     for (const auto& known : keys) {
