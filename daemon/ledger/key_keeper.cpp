@@ -169,7 +169,7 @@ bool KeyKeeper::change() {
   if (!wanted.ok()) return fail(wanted.status());
   if (!wanted->has_value()) return false;
   if (same_keys(**wanted, in_force_)) {
-    if (missing().empty()) set_trouble({});
+    if (missing().empty() && same_keys(signing_, in_force_)) set_trouble({});
     return false;
   }
   if (in_force_.empty()) {
