@@ -174,6 +174,7 @@ bool KeyKeeper::change() {
   }
   if (in_force_.empty()) {
     // The first of this ledger.
+    if (Status status = peers_.files.stage(**wanted); !status.ok()) return fail(status);
     if (!append_in_use(**wanted, KeyEvent::kInUse)) return false;
     pending_ = last_sequence_;
     return true;

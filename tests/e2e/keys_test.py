@@ -4,11 +4,16 @@
 import base64
 import json
 import os
+import pathlib
 import shutil
 import subprocess
+import sys
 import unittest
 
 from harness import E2eTest, eventually, with_ids
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
+from checker import build_checker, run  # noqa: E402
 
 MODULE = "/usr/lib/softhsm/libsofthsm2.so"
 PIN = "739154"
@@ -114,6 +119,17 @@ class Keys(E2eTest):
                            self.folder / "public", "-signature", self.folder / "signature",
                            self.folder / "text")
 
+    def check_with_go(self, daemon, verifier_key):
+        """The same by Go's note package, which passes over the lines of other keys."""
+        program = build_checker(self.folder, "check_note")
+        head = daemon.state_dir / "tree/checkpoint"
+        done = run(program, "-note", head, "-key", verifier_key)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(" entries", done.stdout)
+        (self.folder / "forged").write_text(head.read_text().replace("\n", "x\n", 1))
+        self.assertEqual(run(program, "-note", self.folder / "forged", "-key",
+                             verifier_key).returncode, 1)
+
     def test_both_sign_and_either_verifies_and_the_files_is_rotated(self):
         api = self.api()
         daemon = self.start(api, "both")
@@ -134,6 +150,7 @@ class Keys(E2eTest):
         for pinned in ([file], [module], [rotated[0]], rotated, [file, *rotated]):
             self.assert_verifies(daemon, *pinned)
         self.check_with_openssl(daemon, module)
+        self.check_with_go(daemon, module)
         # Stripped of a line: the Ed25519 one of an epoch is behind those of the ledger.
         head = daemon.state_dir / "tree/checkpoint"
         lines = head.read_text().splitlines(keepends=True)

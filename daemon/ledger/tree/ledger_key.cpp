@@ -122,6 +122,7 @@ Status KeyFiles::settle_change() {
   }
   if (!staged->empty() && journal && same_keys(*staged, *journal)) {
     in_force_ = *staged;
+    name_ = in_force_.front().name;
     if (Status status = fs_.rename(path(kNextPublic), path(kPublic)); !status.ok()) return status;
   } else if (Status status = fs_.remove(path(kNextPublic)); !status.ok()) {
     return status;

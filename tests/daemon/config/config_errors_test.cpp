@@ -34,6 +34,19 @@ TEST_F(ConfigErrors, ReportAnUnknownSectionOnce) {
             "xased.toml:1:2: unknown section \"jurnal\"; did you mean \"journal\"?");
 }
 
+TEST_F(ConfigErrors, AModuleNeedsAllOfItsKeys) {
+  const std::string some =
+      "[ledger]\npkcs11_module = \"/lib/m.so\"\npkcs11_token = \"t\"\npkcs11_key = \"k\"\n";
+  EXPECT_EQ(problem(some),
+            "ledger.pkcs11_pin_file must be set where one of the other pkcs11 keys is");
+  EXPECT_NE(problem(some + "signers = \"both\"\n")
+                .find("ledger.pkcs11_pin_file must be set for ledger.signers (both, "),
+            std::string::npos);
+  EXPECT_EQ(problem("[ledger]\nsigners = \"hsm\"\n"),
+            "xased.toml:2:11: ledger.signers: \"hsm\" is unknown: must be one of \"file\", "
+            "\"pkcs11\", \"both\"");
+}
+
 TEST_F(ConfigErrors, TellSectionsFromKeys) {
   EXPECT_EQ(problem("journal = 3\n"),
             "xased.toml:1:1: \"journal\" is a section: write [journal] and its keys below");

@@ -57,6 +57,10 @@ TEST(ConfigKeys, StoreIntoTheirOwnFieldAlone) {
           return "https://example.test";
         case ConfigType::kName:
           return "name";
+        case ConfigType::kLabel:
+          return "a label";
+        case ConfigType::kSigners:
+          return "both";
         case ConfigType::kBool:
           return key.default_text == "true" ? "false" : "true";
         case ConfigType::kLevel:
