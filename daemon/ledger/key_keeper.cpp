@@ -208,7 +208,7 @@ Result<std::uint64_t> KeyKeeper::append_change(const KeySet& wanted) {
   auto note = sign_note(key_change_text(change), pointers);
   if (!note.ok()) return note.status();
   if (Status status = peers_.files.stage(wanted); !status.ok()) return status;
-  const auto body = bytes_of(format_key_entry({KeyEvent::kChanged, wanted, std::move(*note)}));
+  auto body = bytes_of(format_key_entry({KeyEvent::kChanged, wanted, std::move(*note)}));
   const auto make = [&](const ChainState& before) {
     last_sequence_ = before.last_sequence + 1;
     last_previous_ = before.head;
