@@ -56,6 +56,8 @@ JsValue or_null(const JsValue& body, const char* name) {
 
 JsValue text_or_null(const std::string& text) { return text.empty() ? JsValue() : JsValue(text); }
 
+}  // namespace
+
 RecordHashes hashes_of(const JsValue& body) {
   RecordHashes hashes;
   hashes.input = payload_hash(stringify_sorted(*body.find("input")));
@@ -64,8 +66,6 @@ RecordHashes hashes_of(const JsValue& body) {
   if (context != nullptr) hashes.context = payload_hash(stringify_sorted(*context));
   return hashes;
 }
-
-}  // namespace
 
 std::string receipt_body(const StoredRecord& record) {
   return stringify(JsValue(JsValue::Object{

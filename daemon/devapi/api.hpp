@@ -10,6 +10,7 @@
 
 #include "daemon/devapi/faults.hpp"
 #include "daemon/devapi/http_server.hpp"
+#include "daemon/devapi/js_value.hpp"
 #include "daemon/devapi/rate_limit.hpp"
 #include "daemon/devapi/store.hpp"
 
@@ -24,6 +25,8 @@ struct ApiOptions {
 
 // {"error","code"} as the service writes it, for an answer without anything more to say.
 std::string error_body(int status);
+// What the service hashes of a body that check_record() accepts.
+RecordHashes hashes_of(const JsValue& body);
 
 // Safe from any thread. Owns nothing that outlives a request but counters; the store and the faults
 // are its caller's.
