@@ -50,6 +50,7 @@ void add_status_command(CLI::App& app, Globals& globals);
 void add_top_command(CLI::App& app, Globals& globals);
 void add_record_command(CLI::App& app, Globals& globals);
 void add_verify_command(CLI::App& app, Globals& globals);
+void add_audit_command(CLI::App& app, Globals& globals);
 void add_prove_command(CLI::App& app, Globals& globals);
 void add_export_command(CLI::App& app, Globals& globals);
 void add_report_command(CLI::App& app, Globals& globals);

@@ -31,6 +31,7 @@ void set_up(CLI::App& app, Globals& globals) {
   add_record_command(app, globals);
   add_tap_command(app, globals);
   add_verify_command(app, globals);
+  add_audit_command(app, globals);
   add_prove_command(app, globals);
   add_export_command(app, globals);
   add_report_command(app, globals);

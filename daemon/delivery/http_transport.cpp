@@ -26,7 +26,10 @@ class HttpTransport final : public Transport {
 
   Answer post(const Request& request) override {
     Answer answer;
-    const std::optional<ApiKeyHolder::Key> key = key_->get();
+    const bool needs_key = request.verify_id.empty();
+    std::optional<ApiKeyHolder::Key> key;
+    if (needs_key && key_ != nullptr) key = key_->get();
+    if (!key && !needs_key) key.emplace();
     if (!key) {
       answer.failure = "there is no API key";
       return answer;
@@ -52,6 +55,16 @@ class HttpTransport final : public Transport {
  private:
   void write_head(const Request& request, const std::string& key) {
     out_.clear();
+    if (!request.verify_id.empty()) {
+      out_ += "GET ";
+      out_ += options_.url.path;
+      out_ += "/verify/";
+      out_ += request.verify_id;
+      out_ += " HTTP/1.1\r\nHost: ";
+      out_ += options_.url.authority();
+      out_ += "\r\nAccept: application/json\r\nUser-Agent: xased\r\n\r\n";
+      return;
+    }
     out_ += "POST ";
     out_ += options_.url.path;
     out_ += "/records HTTP/1.1\r\nHost: ";

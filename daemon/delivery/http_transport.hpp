@@ -38,8 +38,9 @@ struct HttpOptions {
 // Each transport keeps one connection alive. The certificate is checked against name and issuer
 // before the key is sent, unless told otherwise. Redirects are never followed. The time of an
 // attempt is counted from its start to the last byte of its answer, however slowly that drips;
-// resolving a name alone is bounded by the resolver's own limits. `key` and `clock` outlive it. The
-// transports share their TLS settings.
+// resolving a name alone is bounded by the resolver's own limits. `key` and `clock` outlive it;
+// without a `key` nothing can be asked but Request::verify_id. The transports share their TLS
+// settings.
 Result<TransportFactory> make_http_transports(const HttpOptions& options,
                                               std::shared_ptr<const ApiKeyHolder> key,
                                               const Clock& clock);

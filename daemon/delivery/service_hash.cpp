@@ -9,6 +9,9 @@
 #include "daemon/delivery/request_body.hpp"
 
 namespace xased {
+
+using xase::proto::Hash;
+
 namespace {
 
 constexpr std::string_view kPoison = "\"__proto__\"";
@@ -205,34 +208,37 @@ bool append_as_javascript(std::string_view value, std::string& out) {
   return copier.value(0) && copier.is_at_end();
 }
 
+std::string service_hash_text(const Hash& hash) { return "sha256:" + hex(hash); }
+
 std::optional<ServiceHashes> ServiceHasher::of_body(std::string_view body) {
-  ServiceHashes hashes;
+  std::optional<Hash> input;
+  std::optional<Hash> output;
+  std::optional<Hash> context;
   TopLevel members(body);
   while (const auto member = members.next()) {
     const auto& [name, value] = *member;
-    std::string* hash = name == "\"input\""     ? &hashes.input
-                        : name == "\"output\""  ? &hashes.output
-                        : name == "\"context\"" ? &hashes.context
-                                                : nullptr;
+    std::optional<Hash>* hash = name == "\"input\""     ? &input
+                                : name == "\"output\""  ? &output
+                                : name == "\"context\"" ? &context
+                                                        : nullptr;
     if (hash == nullptr) continue;
     text_.clear();
-    if (!hash->empty() || !value.starts_with('{') || !append_as_javascript(value, text_)) {
+    if (*hash || !value.starts_with('{') || !append_as_javascript(value, text_)) {
       return std::nullopt;
     }
-    *hash = "sha256:" + hex(sha256_.of(xase::proto::as_bytes(text_)));
+    *hash = sha256_.of(xase::proto::as_bytes(text_));
   }
-  if (!members.is_at_end() || hashes.input.empty() || hashes.output.empty()) return std::nullopt;
-  return hashes;
+  if (!members.is_at_end() || !input || !output) return std::nullopt;
+  return ServiceHashes{*input, *output, context};
 }
 
-std::string ServiceHasher::record_hash(std::string_view previous, const ServiceHashes& hashes) {
-  sha256_.start();
-  for (const std::string_view text :
-       {previous, std::string_view(hashes.input), std::string_view(hashes.output),
-        std::string_view(hashes.context)}) {
-    sha256_.add(xase::proto::as_bytes(text));
-  }
-  return hex(sha256_.finish());
+Hash ServiceHasher::record_hash(const std::optional<Hash>& previous, const ServiceHashes& hashes) {
+  text_.clear();
+  if (previous) text_ += hex(*previous);
+  text_ += service_hash_text(hashes.input);
+  text_ += service_hash_text(hashes.output);
+  if (hashes.context) text_ += service_hash_text(*hashes.context);
+  return sha256_.of(xase::proto::as_bytes(text_));
 }
 
 }  // namespace xased

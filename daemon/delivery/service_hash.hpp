@@ -17,13 +17,17 @@
 
 namespace xased {
 
+// The SHA-256 values alone, without what is written in front of them.
 struct ServiceHashes {
-  std::string input;
-  std::string output;
-  std::string context;  // empty where the body has none
+  xase::proto::Hash input{};
+  xase::proto::Hash output{};
+  std::optional<xase::proto::Hash> context;
 
   bool operator==(const ServiceHashes&) const = default;
 };
+
+// As the service writes one: "sha256:" and lowercase hex.
+std::string service_hash_text(const xase::proto::Hash& hash);
 
 // One thread; keeps its buffers between calls.
 class ServiceHasher {
@@ -33,8 +37,9 @@ class ServiceHasher {
   // drop or refuse it), the text is not UTF-8, or the bytes are not of RFC 8785.
   std::optional<ServiceHashes> of_body(std::string_view body);
 
-  // Of the record with `hashes` behind the one whose record_hash is `previous`; empty: none.
-  std::string record_hash(std::string_view previous, const ServiceHashes& hashes);
+  // Of the record with `hashes` behind the one whose record_hash is `previous`; nothing: none.
+  xase::proto::Hash record_hash(const std::optional<xase::proto::Hash>& previous,
+                                const ServiceHashes& hashes);
 
  private:
   Sha256 sha256_;

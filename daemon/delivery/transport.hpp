@@ -14,6 +14,8 @@ namespace xased {
 struct Request {
   std::string body;
   std::string idempotency_key;
+  // Not empty: GET /verify/ this instead, without key or body. Letters, digits, _ and - alone.
+  std::string verify_id;
 };
 
 // How far an attempt got.

@@ -43,6 +43,12 @@ HttpAnswer unauthorized() {
                         "an Authorization: Bearer")}});
 }
 
+FaultRoute route_of(const HttpRequest& request) {
+  if (request.path == kRecords && request.method == "POST") return FaultRoute::kPostRecord;
+  const bool is_verify = request.path.compare(0, kVerify.size(), kVerify) == 0;
+  return is_verify ? FaultRoute::kVerify : FaultRoute::kOther;
+}
+
 HttpAnswer internal_error() { return error_answer(500, "INTERNAL_ERROR", "Internal server error"); }
 
 bool starts_with(std::string_view text, std::string_view prefix) {
@@ -105,7 +111,7 @@ HttpAnswer Api::handle(const HttpRequest& request) {
   if (starts_with(request.path, "/dev/")) return dev(request);
   const bool is_post_record = request.path == kRecords && request.method == "POST";
   if (is_post_record) post_record_requests_.fetch_add(1, std::memory_order_relaxed);
-  const FaultPlan::Decision decision = faults_.draw(is_post_record);
+  const FaultPlan::Decision decision = faults_.draw(route_of(request));
   if (decision.latency_ms > 0 && !request.wait(std::chrono::milliseconds(decision.latency_ms))) {
     HttpAnswer nobody_is_there;
     nobody_is_there.wire = HttpAnswer::Wire::kCut;
@@ -160,7 +166,7 @@ void Api::add_limit_headers(HttpAnswer& answer, std::uint64_t remaining) const {
 }
 
 // The order of the checks is the service's: key, limit, idempotency, body, quota.
-HttpAnswer Api::post_record(const HttpRequest& request) {
+HttpAnswer Api::post_record(const HttpRequest& request, bool forks) {
   std::string tenant;
   if (!authorize(request, tenant)) return unauthorized();
 
@@ -182,7 +188,7 @@ HttpAnswer Api::post_record(const HttpRequest& request) {
                      {{"hint", JsValue("A UUID v4, or 16 to 64 characters of [A-Za-z0-9_-]")}});
   } else {
     if (header != nullptr) idempotency_key = *header;
-    answer = create_record(request, {tenant, idempotency_key, verdict.remaining}, made_one);
+    answer = create_record(request, {tenant, idempotency_key, verdict.remaining, forks}, made_one);
   }
   // The limit is on records: a request that made none takes none.
   if (!made_one) rate_limit_.give_back(tenant);
@@ -217,6 +223,7 @@ HttpAnswer Api::create_record(const HttpRequest& request, const Caller& caller, 
   submission.idempotency_key = caller.idempotency_key;
   submission.body = request.body;
   submission.hashes = hashes_of(*body);
+  submission.forks = caller.forks;
   submission.receipt_url_base = options_.public_url + std::string(kReceipt);
   const auto outcome = store_.submit(std::move(submission));
   if (!outcome.ok()) return internal_error();
@@ -281,15 +288,17 @@ Verification verify_record(const StoredRecord& record, const JsValue& body) {
 
 }  // namespace
 
-HttpAnswer Api::verify(const std::string& transaction_id) {
+HttpAnswer Api::verify(const std::string& transaction_id, std::optional<FaultKind> fault) {
   verifications_.fetch_add(1, std::memory_order_relaxed);
   const auto found = store_.find(transaction_id);
-  if (!found) return not_found("Transaction not found");
+  if (!found || fault == FaultKind::kForget) return not_found("Transaction not found");
   // A record whose bytes changed on disk cannot vouch for any of its members.
-  const StoredRecord record = found->record.ok() ? found->record.value() : StoredRecord();
+  StoredRecord record = found->record.ok() ? found->record.value() : StoredRecord();
   const Result<JsValue> parsed = parse_json(record.body);
   const JsValue body = parsed.ok() ? *parsed : JsValue(JsValue::Object{});
-  const Verification result = found->record.ok() ? verify_record(record, body) : Verification();
+  Verification result = found->record.ok() ? verify_record(record, body) : Verification();
+  if (fault == FaultKind::kTamper) result = {};
+  if (fault == FaultKind::kRewrite) record.record_hash = sha256_hex(record.record_hash);
   JsValue::Array interventions;
   for (const StoredIntervention& item : found->interventions) {
     const Result<JsValue> text = parse_json(item.body);

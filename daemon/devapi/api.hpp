@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "daemon/devapi/faults.hpp"
@@ -46,14 +47,16 @@ class Api {
     std::string tenant;
     std::string idempotency_key;  // "" = none
     std::uint64_t remaining = 0;  // of its limit, after this record
+    bool forks = false;           // the chain, on demand
   };
 
   // The service as it is without faults.
   HttpAnswer serve(const HttpRequest& request);
-  HttpAnswer post_record(const HttpRequest& request);
+  HttpAnswer post_record(const HttpRequest& request, bool forks = false);
   HttpAnswer create_record(const HttpRequest& request, const Caller& caller, bool& made_one);
   HttpAnswer post_intervention(const HttpRequest& request, const std::string& transaction_id);
-  HttpAnswer verify(const std::string& transaction_id);
+  // `fault`: a fault of this route, carried out.
+  HttpAnswer verify(const std::string& transaction_id, std::optional<FaultKind> fault = {});
   HttpAnswer receipt(const std::string& transaction_id);
   HttpAnswer replay(const StoredRecord& record, const std::string& body, std::uint64_t remaining);
   bool authorize(const HttpRequest& request, std::string& tenant) const;

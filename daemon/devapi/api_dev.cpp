@@ -128,6 +128,12 @@ HttpAnswer Api::strike(const FaultRule& fault, const HttpRequest& request) {
       answer.wire = HttpAnswer::Wire::kSlow;
       answer.wire_interval = std::chrono::milliseconds(fault.byte_interval_ms);
       break;
+    case FaultKind::kForget:
+    case FaultKind::kTamper:
+    case FaultKind::kRewrite:
+      return verify(request.path.substr(request.path.rfind('/') + 1), fault.kind);
+    case FaultKind::kFork:
+      return post_record(request, true);
     case FaultKind::kHuge:
       if (!fault.commit) answer.status = 201;
       answer.filler_bytes = fault.megabytes << 20U;

@@ -7,9 +7,9 @@
 namespace xased::devapi {
 namespace {
 
-constexpr std::array kNames = {"down", "reset",    "status",    "commit_then_hang",
-                               "hang", "not_json", "truncated", "slow_loris",
-                               "huge"};
+constexpr std::array kNames = {
+    "down",       "reset", "status", "commit_then_hang", "hang",   "not_json", "truncated",
+    "slow_loris", "huge",  "fork",   "forget",           "tamper", "rewrite"};
 constexpr std::size_t kStatusRulesMax = 32;
 
 // Reads the members of one object and, at the end, complains about those it was not asked for.
@@ -127,6 +127,10 @@ Result<FaultRule> parse_rule(FaultKind kind, const JsValue& value, const std::st
   members.whole("count", 0, 1'000'000'000, rule.count);
   switch (kind) {
     case FaultKind::kDown:
+    case FaultKind::kForget:
+    case FaultKind::kTamper:
+    case FaultKind::kRewrite:
+    case FaultKind::kFork:
       break;
     case FaultKind::kReset:
       members.whole("answer_bytes", 0, 1'000'000, rule.answer_bytes);
@@ -169,6 +173,19 @@ Result<FaultRule> parse_rule(FaultKind kind, const JsValue& value, const std::st
   }
   if (Status status = members.finish(); !status.ok()) return status;
   return rule;
+}
+
+bool strikes_at(FaultKind kind, FaultRoute route) {
+  switch (kind) {
+    case FaultKind::kDown:
+      return true;
+    case FaultKind::kForget:
+    case FaultKind::kTamper:
+    case FaultKind::kRewrite:
+      return route == FaultRoute::kVerify;
+    default:
+      return route == FaultRoute::kPostRecord;
+  }
 }
 
 // The generator's own bits, because the standard's distributions differ between libraries.
@@ -226,7 +243,7 @@ void FaultPlan::clear() {
   plan_ = Plan();
 }
 
-FaultPlan::Decision FaultPlan::draw(bool is_post_record) {
+FaultPlan::Decision FaultPlan::draw(FaultRoute route) {
   const std::scoped_lock lock(mutex_);
   Decision decision;
   decision.latency_ms = plan_.latency_ms;
@@ -235,7 +252,7 @@ FaultPlan::Decision FaultPlan::draw(bool is_post_record) {
         std::llround(unit(plan_.random) * static_cast<double>(plan_.latency_jitter_ms));
   }
   for (Armed& armed : plan_.rules) {
-    if (!is_post_record && armed.rule.kind != FaultKind::kDown) continue;
+    if (!strikes_at(armed.rule.kind, route)) continue;
     if (armed.rule.count && armed.struck >= *armed.rule.count) continue;
     // Drawn also when an earlier rule has struck: the rules do not disturb each other.
     const bool strikes = unit(armed.random) < armed.rule.rate;

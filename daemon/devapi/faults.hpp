@@ -25,7 +25,13 @@ enum class FaultKind {
   kTruncated,       // Content-Length promises more than comes
   kSlowLoris,       // the answer a byte at a time
   kHuge,            // an answer of megabytes
+  kFork,            // stored behind the record before the latest one
+  kForget,          // GET /verify: the record is not there
+  kTamper,          // GET /verify: the record is called tampered
+  kRewrite,         // GET /verify: another record_hash, called valid
 };
+// Which faults may strike.
+enum class FaultRoute { kPostRecord, kVerify, kOther };
 const char* fault_name(FaultKind kind);
 
 struct FaultRule {
@@ -63,7 +69,7 @@ class FaultPlan {
   void clear();
 
   // For one request to the service's routes (never for those under /dev/).
-  Decision draw(bool is_post_record);
+  Decision draw(FaultRoute route);
 
   // {"spec": as set, "rules": [{"fault", "status"?, "struck", "left"?}]}.
   JsValue describe() const;

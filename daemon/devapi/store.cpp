@@ -87,6 +87,7 @@ void Store::index(const StoredRecord& record, Place place, bool remember_key) {
   Tenant& tenant = tenants_[record.tenant];
   if (tenant.last != 0) entries_[tenant.last - 1].next = number;
   tenant.last = number;
+  tenant.before_head = record.previous_hash;
   tenant.head = record.record_hash;
   ++tenant.records;
 }
@@ -159,7 +160,7 @@ Result<std::optional<StoredRecord>> Store::find_by_key(const std::string& tenant
 // same key came in between (one that is not in `known`), or when the quota is used up.
 Result<std::optional<Store::Place>> Store::reserve(StoredRecord& record,
                                                    const std::vector<std::uint32_t>& known,
-                                                   Outcome& outcome) {
+                                                   bool forks, Outcome& outcome) {
   const std::scoped_lock lock(mutex_);
   if (!record.idempotency_key.empty() &&
       numbers_of_key(key_hash(record.tenant, record.idempotency_key)) != known) {
@@ -178,7 +179,9 @@ Result<std::optional<Store::Place>> Store::reserve(StoredRecord& record,
     return std::optional<Place>();
   }
   ++outcome.usage;
-  record.previous_hash = tenant == tenants_.end() ? "" : tenant->second.head;
+  record.previous_hash = tenant == tenants_.end() ? ""
+                         : forks                  ? tenant->second.before_head
+                                                  : tenant->second.head;
   record.record_hash = chain_hash(record.previous_hash,
                                   {record.input_hash, record.output_hash, record.context_hash});
   record.timestamp_unix_ms = options_.now_unix_ms();
@@ -217,7 +220,7 @@ Result<Store::Outcome> Store::submit(Submission submission) {
         return outcome;
       }
     }
-    const auto place = reserve(record, known, outcome);
+    const auto place = reserve(record, known, submission.forks, outcome);
     if (!place.ok()) return place.status();
     if (outcome.kind == Outcome::Kind::kOverQuota) return outcome;
     if (!place->has_value()) continue;

@@ -54,6 +54,8 @@ class Store {
     std::string body;             // valid JSON, as received
     RecordHashes hashes;
     std::string receipt_url_base;  // the transaction id is appended
+    // Its predecessor is the one of the tenant's latest record, as if it had been read too early.
+    bool forks = false;
   };
   struct Outcome {
     enum class Kind { kCreated, kReplayed, kOverQuota };
@@ -113,6 +115,7 @@ class Store {
     std::uint32_t last = 0;  // number of its last record; 0 = none
     std::uint64_t records = 0;
     std::string head;
+    std::string before_head;
   };
   struct Place {
     std::uint64_t offset = 0;
@@ -125,7 +128,8 @@ class Store {
   // Under mutex_: takes the record into the index.
   void index(const StoredRecord& record, Place place, bool remember_key);
   Result<std::optional<Place>> reserve(StoredRecord& record,
-                                       const std::vector<std::uint32_t>& known, Outcome& outcome);
+                                       const std::vector<std::uint32_t>& known, bool forks,
+                                       Outcome& outcome);
   std::vector<std::uint32_t> numbers_of_key(std::uint64_t hash) const;
   std::uint64_t key_hash(std::string_view tenant, std::string_view idempotency_key) const;
   std::optional<std::uint32_t> number_of(std::string_view transaction_id) const;

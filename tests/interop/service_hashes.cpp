@@ -19,7 +19,8 @@ int main() {
       if (const auto hashes = hasher.of_body(body)) {
         out = R"({"body":)";
         xased::append_canonical_string(body, out);
-        out += R"(,"input":")" + hashes->input + R"(","context":")" + hashes->context + "\"}";
+        out += R"(,"input":")" + xased::service_hash_text(hashes->input) + R"(","context":")" +
+               xased::service_hash_text(*hashes->context) + "\"}";
       }
     }
     std::cout << out << '\n';

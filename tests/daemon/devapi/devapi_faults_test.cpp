@@ -219,5 +219,39 @@ TEST_F(DevApiFaultsTest, UnknownFaultIsRefusedAndChangesNothing) {
   EXPECT_EQ(post().status, 503);
 }
 
+TEST_F(DevApiFaultsTest, VerifyDeniesChangesOrForgetsARecordOnDemand) {
+  const std::string id = post().text("transaction_id");
+  const auto verify = [&] {
+    return Connection(api_->port()).request("GET", "/api/xase/v1/verify/" + id);
+  };
+  const std::string hash = *verify().json().find("chain")->find("record_hash")->string();
+  faults(R"({"tamper":{"count":1}})");
+  EXPECT_EQ(verify().text("status"), "TAMPERED");
+  EXPECT_EQ(verify().text("status"), "VERIFIED");
+  faults(R"({"rewrite":{"count":1}})");
+  const JsValue rewritten = verify().json();
+  EXPECT_TRUE(*rewritten.find("is_valid")->boolean());
+  EXPECT_NE(*rewritten.find("chain")->find("record_hash")->string(), hash);
+  faults(R"({"forget":{"count":1}})");
+  EXPECT_EQ(verify().text("code"), "NOT_FOUND");
+  EXPECT_EQ(verify().status, 200);
+}
+
+TEST_F(DevApiFaultsTest, AForkGoesOnFromTheRecordBeforeTheLatest) {
+  const auto previous = [&] {
+    const std::string id = post().text("transaction_id");
+    const Answer answer = Connection(api_->port()).request("GET", "/api/xase/v1/verify/" + id);
+    const JsValue json = answer.json();
+    EXPECT_TRUE(*json.find("is_valid")->boolean());
+    const std::string* text = json.find("chain")->find("previous_hash")->string();
+    return text == nullptr ? "" : *text;
+  };
+  EXPECT_EQ(previous(), "");
+  const std::string first = previous();
+  faults(R"({"fork":{"count":1}})");
+  EXPECT_EQ(previous(), first);
+  EXPECT_NE(previous(), first);
+}
+
 }  // namespace
 }  // namespace xased

@@ -10,7 +10,7 @@ namespace {
 std::string drawn(FaultPlan& plan, int count) {
   std::string names;
   for (int i = 0; i < count; ++i) {
-    const auto decision = plan.draw(true);
+    const auto decision = plan.draw(FaultRoute::kPostRecord);
     names += decision.fault ? fault_name(decision.fault->kind) : "-";
     names += ' ';
   }
@@ -26,7 +26,7 @@ std::string refusal(std::string_view json) {
 TEST(Faults, NothingIsWrongByDefault) {
   FaultPlan plan;
   EXPECT_EQ(drawn(plan, 3), "- - - ");
-  EXPECT_EQ(plan.draw(true).latency_ms, 0);
+  EXPECT_EQ(plan.draw(FaultRoute::kPostRecord).latency_ms, 0);
 }
 
 TEST(Faults, CountStrikesTheNextRequestsAndThenNoMore) {
@@ -51,8 +51,8 @@ TEST(Faults, SeveralStatusesKeepTheirOrder) {
   ASSERT_TRUE(
       plan.set(R"({"status":[{"status":503,"count":1},{"status":429,"count":1,"retry_after":2}]})")
           .ok());
-  EXPECT_EQ(plan.draw(true).fault->status, 503);
-  const auto second = plan.draw(true);
+  EXPECT_EQ(plan.draw(FaultRoute::kPostRecord).fault->status, 503);
+  const auto second = plan.draw(FaultRoute::kPostRecord);
   EXPECT_EQ(second.fault->status, 429);
   EXPECT_EQ(second.fault->retry_after_s, 2);
 }
@@ -60,9 +60,20 @@ TEST(Faults, SeveralStatusesKeepTheirOrder) {
 TEST(Faults, OnlyDownStrikesOtherRoutes) {
   FaultPlan plan;
   ASSERT_TRUE(plan.set(R"({"hang":true})").ok());
-  EXPECT_FALSE(plan.draw(false).fault.has_value());
+  EXPECT_FALSE(plan.draw(FaultRoute::kOther).fault.has_value());
   ASSERT_TRUE(plan.set(R"({"down":true})").ok());
-  EXPECT_EQ(plan.draw(false).fault->kind, FaultKind::kDown);
+  EXPECT_EQ(plan.draw(FaultRoute::kOther).fault->kind, FaultKind::kDown);
+}
+
+TEST(Faults, WhatIsWrongWithTheChainStrikesWhereItIsSeen) {
+  FaultPlan plan;
+  ASSERT_TRUE(plan.set(R"({"tamper":true,"fork":true})").ok());
+  EXPECT_FALSE(plan.draw(FaultRoute::kOther).fault.has_value());
+  EXPECT_EQ(plan.draw(FaultRoute::kVerify).fault->kind, FaultKind::kTamper);
+  EXPECT_EQ(plan.draw(FaultRoute::kPostRecord).fault->kind, FaultKind::kFork);
+  ASSERT_TRUE(plan.set(R"({"rewrite":true,"forget":{"count":1}})").ok());
+  EXPECT_EQ(plan.draw(FaultRoute::kVerify).fault->kind, FaultKind::kForget);
+  EXPECT_EQ(plan.draw(FaultRoute::kVerify).fault->kind, FaultKind::kRewrite);
 }
 
 TEST(Faults, SameSeedSameFaults) {
@@ -81,10 +92,10 @@ TEST(Faults, RateIsTheShareOfTheRequests) {
   FaultPlan plan;
   ASSERT_TRUE(plan.set(R"({"reset":{"rate":0.25}})").ok());
   int struck = 0;
-  for (int i = 0; i < 20'000; ++i) struck += plan.draw(true).fault ? 1 : 0;
+  for (int i = 0; i < 20'000; ++i) struck += plan.draw(FaultRoute::kPostRecord).fault ? 1 : 0;
   EXPECT_NEAR(struck, 5'000, 300);  // five standard deviations
   ASSERT_TRUE(plan.set(R"({"reset":{"rate":0}})").ok());
-  for (int i = 0; i < 100; ++i) EXPECT_FALSE(plan.draw(true).fault.has_value());
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(plan.draw(FaultRoute::kPostRecord).fault.has_value());
 }
 
 TEST(Faults, JitterStaysWithinItsBounds) {
@@ -93,7 +104,7 @@ TEST(Faults, JitterStaysWithinItsBounds) {
   std::int64_t least = 1000;
   std::int64_t most = 0;
   for (int i = 0; i < 1000; ++i) {
-    const std::int64_t latency = plan.draw(false).latency_ms;
+    const std::int64_t latency = plan.draw(FaultRoute::kOther).latency_ms;
     least = std::min(least, latency);
     most = std::max(most, latency);
   }

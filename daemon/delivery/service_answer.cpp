@@ -1,0 +1,96 @@
+#include "daemon/delivery/service_answer.hpp"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+namespace xased {
+
+using xase::proto::Hash;
+
+namespace {
+
+constexpr std::size_t kIdBytesMax = 128;
+
+std::optional<unsigned> nibble(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
+  return std::nullopt;
+}
+
+// It becomes part of an address.
+bool is_plain_id(std::string_view id) {
+  return !id.empty() && id.size() <= kIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c == '-';
+  });
+}
+
+}  // namespace
+
+std::optional<Hash> hash_of_hex(std::string_view text) {
+  Hash hash{};
+  if (text.size() != 2 * hash.size()) return std::nullopt;
+  for (std::size_t i = 0; i < hash.size(); ++i) {
+    const auto high = nibble(text[2 * i]);
+    const auto low = nibble(text[2 * i + 1]);
+    if (!high || !low) return std::nullopt;
+    hash[i] = static_cast<std::byte>(*high << 4U | *low);
+  }
+  return hash;
+}
+
+struct ServiceAnswerReader::Impl {
+  simdjson::dom::parser parser;
+};
+
+ServiceAnswerReader::ServiceAnswerReader() : impl_(std::make_unique<Impl>()) {}
+ServiceAnswerReader::~ServiceAnswerReader() = default;
+
+std::optional<ServiceReceipt> ServiceAnswerReader::receipt(std::string_view body) {
+  simdjson::dom::object object;
+  if (impl_->parser.parse(body.data(), body.size(), true).get(object)) return std::nullopt;
+  std::string_view id;
+  std::string_view text;
+  if (object["transaction_id"].get(id) || object["record_hash"].get(text)) return std::nullopt;
+  const std::optional<Hash> hash = hash_of_hex(text);
+  if (!hash || !is_plain_id(id)) return std::nullopt;
+  return ServiceReceipt{std::string(id), *hash};
+}
+
+ServiceWord ServiceAnswerReader::word(const Answer& answer) {
+  ServiceWord word;
+  if (answer.reach != Reach::kAnswered || answer.too_large) return word;
+  simdjson::dom::object object;
+  if (impl_->parser.parse(answer.body.data(), answer.body.size(), true).get(object)) return word;
+  std::string_view text;
+  if (answer.status == 404) {
+    // Any proxy says 404; that it is the record that is missing, the service alone.
+    if (!object["code"].get(text) && text == "NOT_FOUND") word.kind = ServiceWord::Kind::kUnknown;
+    return word;
+  }
+  simdjson::dom::object chain;
+  if (answer.status != 200 || object["is_valid"].get(word.is_valid) || object["chain"].get(chain)) {
+    return word;
+  }
+  simdjson::dom::element hash;
+  simdjson::dom::element previous;
+  if (chain["record_hash"].get(hash) || chain["previous_hash"].get(previous)) return word;
+  if (hash.is_null() && !word.is_valid) {
+    word.kind = ServiceWord::Kind::kTampered;
+    return word;
+  }
+  if (hash.get(text)) return word;
+  const std::optional<Hash> record_hash = hash_of_hex(text);
+  if (!record_hash) return word;
+  word.record_hash = *record_hash;
+  if (!previous.is_null()) {
+    if (previous.get(text)) return word;
+    word.previous_hash = hash_of_hex(text);
+    if (!word.previous_hash && !text.empty()) return word;
+  }
+  word.kind = ServiceWord::Kind::kRecord;
+  return word;
+}
+
+}  // namespace xased

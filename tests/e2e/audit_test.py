@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""The service as a witness: does it still have what it gave receipts for?"""
+
+import json
+import unittest
+
+from harness import E2eTest, with_ids
+
+
+class Audit(E2eTest):
+    def audit(self, daemon, *options, expect):
+        done = self.ctl(daemon, "audit", daemon.state_dir, "--base-url", daemon.settings["api.base_url"],
+                        "--rate", 500, "--json", *options)
+        self.assertEqual(done.returncode, expect, done.stderr + done.stdout)
+        return json.loads(done.stdout)
+
+    def test_a_sound_service_stands_by_every_receipt(self):
+        api = self.api()
+        daemon = self.daemon(api)
+        self.record(daemon, with_ids("sound", 60))
+        daemon.drained(60)
+        said = self.audit(daemon, expect=0)
+        self.assertEqual((said["verdict"], said["receipts"], said["good"], said["findings"]),
+                         ("good", 60, 60, []))
+        self.assertEqual(self.audit(daemon, "--sample", 7, expect=0)["asked"], 7)
+        # The key is not needed, and the limit on records is not touched.
+        self.assertEqual(api.stats()["post_record_requests"], 60)
+        people = self.ctl(daemon, "audit", daemon.state_dir, "--base-url", api.base_url,
+                          "--rate", 500)
+        self.assertEqual(people.returncode, 0)
+        self.assertIn("GOOD", people.stdout)
+
+    def test_what_the_service_denies_changes_or_forgets_is_told(self):
+        api = self.api()
+        daemon = self.daemon(api)
+        self.record(daemon, with_ids("denied", 9))
+        daemon.drained(9)
+        for fault, kind in (("tamper", "tampered"), ("rewrite", "hash_differs"),
+                            ("forget", "lost")):
+            api.faults(**{fault: {"count": 1}})
+            said = self.audit(daemon, expect=1)
+            self.assertEqual((said["verdict"], said["counts"], said["good"]),
+                             ("refuted", {kind: 1}, 8))
+            self.assertTrue(said["findings"][0]["transaction_id"].startswith("txn_"))
+        api.faults(forget={"count": 1})
+        people = self.ctl(daemon, "audit", daemon.state_dir, "--base-url", api.base_url,
+                          "--rate", 500)
+        self.assertEqual(people.returncode, 1)
+        self.assertIn("REFUTED", people.stdout)
+        self.assertIn("xasectl prove", people.stderr)
+
+    def test_a_forked_chain_is_told_with_both_records(self):
+        api = self.api()
+        daemon = self.daemon(api)
+        for n in range(1, 5):
+            if n == 4:
+                api.faults(fork={"count": 1})
+            self.record(daemon, with_ids(f"fork-{n}", 1))
+            daemon.drained(n)
+        said = self.audit(daemon, expect=1)
+        self.assertEqual(said["counts"], {"fork": 1})
+        finding, = said["findings"]
+        self.assertLess(finding["other_sequence"], finding["sequence"])
+
+    def test_a_service_that_is_away_refutes_nothing(self):
+        api = self.api()
+        daemon = self.daemon(api)
+        self.record(daemon, with_ids("away", 5))
+        daemon.drained(5)
+        api.faults(down={"count": 1})
+        self.assertEqual(self.audit(daemon, expect=0)["good"], 5)
+        self.assertEqual(self.ctl(daemon, "audit", "/nonexistent").returncode, 3)
+
+
+if __name__ == "__main__":
+    unittest.main()
