@@ -67,6 +67,10 @@ std::string note_of(const Entry& entry) {
       return std::to_string(gap->count) +
              " missing: " + std::string(xase::proto::gap_reason_name(gap->reason));
     }
+    case EntryType::kAudit: {
+      const auto audit = xase::proto::decode_audit_body(entry.body());
+      return audit ? std::string(xase::proto::audit_kind_name(audit->kind)) : std::string();
+    }
     case EntryType::kRejected: {
       const auto body = xase::proto::decode_rejected_body(entry.body());
       if (!body) return {};
@@ -93,6 +97,11 @@ EntryLine line_of(const Entry& entry, Sha256& sha256, bool with_payload) {
       body &&
       (entry.leaf.type == EntryType::kReceipt || entry.leaf.type == EntryType::kDeadLetter)) {
     line.of_sequence = body->record_sequence;
+  }
+  if (entry.leaf.type == EntryType::kAudit) {
+    if (const auto audit = xase::proto::decode_audit_body(entry.body())) {
+      line.of_sequence = audit->record_sequence;
+    }
   }
   if (entry.leaf.type != EntryType::kRecord || entry.erased()) return line;
   const auto fields = xase::proto::decode_record_parts(entry.erasable);

@@ -57,6 +57,13 @@ void add_delivery(const DeliveryCounters& counters, const Clock& clock, Snapshot
   out.answers_paused = counters.answers_paused.load(relaxed);
   out.answers_failed = counters.answers_failed.load(relaxed);
   out.no_answer = counters.no_answer.load(relaxed);
+  out.audits = counters.audits.load(relaxed);
+  for (std::uint16_t i = 1; i <= xase::proto::kAuditKinds; ++i) {
+    const auto kind = static_cast<xase::proto::AuditKind>(i);
+    const std::uint64_t count = counters.audit_findings.at(i).load(relaxed);
+    out.audit_findings.push_back({std::string(xase::proto::audit_kind_name(kind)), count});
+    if (kind != xase::proto::AuditKind::kRace) out.audit_failures += count;
+  }
   const std::int64_t oldest = counters.oldest_undelivered_wall_ns.load(relaxed);
   if (oldest != 0 && clock.wall_ns() > oldest) {
     out.oldest_undelivered_seconds = static_cast<double>(clock.wall_ns() - oldest) / kNsPerSecond;

@@ -102,6 +102,13 @@ struct Config {
     std::chrono::milliseconds key_memory{std::chrono::hours(24)};
   } delivery;
 
+  struct Audit {
+    // Of the records that were delivered, the service is asked about one in so many; 0: off.
+    std::uint32_t one_in = 100;
+    // At most so many questions; 0: off.
+    std::uint32_t max_per_minute = 6;
+  } audit;
+
   struct Ledger {
     // The name in log_id and on checkpoints. Default: "<hostname>/xased".
     std::string origin;

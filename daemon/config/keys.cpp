@@ -91,6 +91,13 @@ constexpr std::array kKeys{
               "how long the service remembers an Idempotency-Key",
               +[](Config& c) -> std::chrono::milliseconds& { return c.delivery.key_memory; }},
 
+    ConfigKey{"audit.one_in", Type::kCount, "100", 0, 1000000000, false, "",
+              "ask the API again about one delivered record in so many; 0 is off",
+              +[](Config& c) -> std::uint32_t& { return c.audit.one_in; }},
+    ConfigKey{"audit.max_per_minute", Type::kCount, "6", 0, 60000, false, "",
+              "most such questions a minute; 0 is off",
+              +[](Config& c) -> std::uint32_t& { return c.audit.max_per_minute; }},
+
     ConfigKey{"ledger.origin", Type::kName, "", 0, 0, false, "",
               "name of this ledger, in log_id and on checkpoints",
               +[](Config& c) -> std::string& { return c.ledger.origin; }},

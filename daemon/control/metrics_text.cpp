@@ -143,6 +143,14 @@ void add_delivery(Exposition& out, const Snapshot& s) {
             "Requests that may be under way at the moment.");
   out.gauge("xased_oldest_undelivered_seconds", s.oldest_undelivered_seconds,
             "Age of the oldest record that is not delivered; 0: there is none.");
+  out.counter("xased_audits_total", s.audits,
+              "Records that the API was asked about again, since the daemon's start.");
+  out.family("xased_audit_failures_total", "counter",
+             "Receipts that the API did not stand by, since the daemon's start, by kind; race is "
+             "what its known race explains.");
+  for (const Snapshot::AuditCount& finding : s.audit_findings) {
+    out.labelled("kind", finding.kind, finding.count);
+  }
 }
 
 }  // namespace

@@ -107,6 +107,15 @@ struct Snapshot {
   std::uint64_t no_answer = 0;
   double oldest_undelivered_seconds = 0;
 
+  // Since the start: records that the service was asked about again, and what was found, by kind.
+  std::uint64_t audits = 0;
+  struct AuditCount {
+    std::string kind;
+    std::uint64_t count = 0;
+  };
+  std::vector<AuditCount> audit_findings;
+  std::uint64_t audit_failures = 0;  // all of these but races
+
   std::uint64_t alarms = 0;  // errors and worse that were logged
 };
 

@@ -96,6 +96,12 @@ void add_delivery(Json& json, const Snapshot& s) {
   json["answers_failed"] = s.answers_failed;
   json["no_answer"] = s.no_answer;
   json["oldest_undelivered_seconds"] = s.oldest_undelivered_seconds;
+  json["audits"] = s.audits;
+  json["audit_failures"] = s.audit_failures;
+  Json& findings = json["audit_findings"] = Json::object();
+  for (const Snapshot::AuditCount& finding : s.audit_findings) {
+    findings[finding.kind] = finding.count;
+  }
 }
 
 Json entry_json(const EntryLine& entry) {

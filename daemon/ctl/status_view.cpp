@@ -246,6 +246,14 @@ class View {
                ink(Ink::kYellow, with_commas(s_.replayed) + " replayed, " +
                                      with_commas(s_.possible_duplicates) + " possible duplicates"));
     }
+    if (s_.audit_failures != 0) {
+      labelled("witness", ink(Ink::kRed, "the API does not stand by " +
+                                             plural(s_.audit_failures, "receipt", "receipts") +
+                                             " of " + with_commas(s_.audits) + " asked about"));
+    } else if (s_.audits != 0) {
+      labelled("witness", ink(Ink::kGreen, "the API stands by its receipts") + dot() +
+                              with_commas(s_.audits) + " asked about");
+    }
     if (s_.alarms != 0) {
       labelled("alarms", ink(Ink::kYellow, with_commas(s_.alarms) + " logged"));
     }
@@ -261,6 +269,7 @@ class View {
     if (s_.dead_letter != 0 && s_.paused != "refusals") {
       hints.emplace_back("see what the API said: xasectl deadletter list");
     }
+    if (s_.audit_failures != 0) hints.emplace_back("ask about all of them: xasectl audit");
     if (s_.disk_full) hints.push_back("free space on the disk of " + printable(s_.state_dir));
     if (s_.rings_condemned != 0 || s_.alarms != 0) {
       hints.emplace_back("read the log: journalctl -u xased -p warning");

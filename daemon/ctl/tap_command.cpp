@@ -34,6 +34,7 @@ std::uint64_t number_of(const Json& entry, const char* name) {
 
 Ink ink_of(const std::string& type) {
   if (type == "GAP" || type == "REJECTED" || type == "RECOVERED") return Ink::kRed;
+  if (type == "AUDIT") return Ink::kRed;
   if (type == "DEAD_LETTER") return Ink::kYellow;
   if (type == "RECEIPT") return Ink::kGreen;
   return type == "RECORD" ? Ink::kBold : Ink::kDim;

@@ -43,6 +43,7 @@ Json counts_json(const VerifyCounts& c) {
           {"producers", c.producers},
           {"erased", c.erased},
           {"unmatched_receipts", c.unmatched_receipts},
+          {"audits", c.audits},
           {"unreadable", c.unreadable}};
 }
 
@@ -158,6 +159,11 @@ class Pages {
     if (c.replayed != 0 || c.possible_duplicates != 0) {
       labelled("doubtful", with_commas(c.replayed) + " receipts replayed, " +
                                with_commas(c.possible_duplicates) + " possible duplicates");
+    }
+    if (c.audits != 0) {
+      labelled("audits", with_commas(c.audits) +
+                             " entries say that the service did not stand by a "
+                             "receipt: xasectl audit asks it again");
     }
     if (c.erased != 0) labelled("erased", with_commas(c.erased) + " entries without payload");
     if (report_.unfinished_bytes != 0) {

@@ -1,9 +1,12 @@
 // What delivery tells of itself.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string_view>
+
+#include "proto/witness_body.hpp"
 
 namespace xased {
 
@@ -73,6 +76,9 @@ struct DeliveryCounters {
   std::atomic<std::uint32_t> paused_http_status{0};
   std::atomic<std::int64_t> paused_since_wall_ns{0};
   std::atomic<std::int64_t> next_probe_boot_ns{0};
+  // Since the start: records that the service was asked about, and what was found, by AuditKind.
+  std::atomic<std::uint64_t> audits{0};
+  std::array<std::atomic<std::uint64_t>, xase::proto::kAuditKinds + 1> audit_findings{};
   // All records up to here are settled, durably.
   std::atomic<std::uint64_t> settled_through{0};
   // The same as the cursor on disk has it: nothing up to here is needed again, whatever happens.

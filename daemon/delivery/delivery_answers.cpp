@@ -30,7 +30,9 @@ bool DeliveryCore::older_than_key_memory(const Moment& since) const {
 bool DeliveryCore::take_results() {
   results_.clear();
   dispatch_.receive(results_);
-  for (const JobResult& result : results_) take_result(result);
+  for (const JobResult& result : results_) {
+    result.id == kAuditJob ? take_audit(result) : take_result(result);
+  }
   return !results_.empty();
 }
 
@@ -133,6 +135,9 @@ void DeliveryCore::hand_back_answer(Shipment& shipment, const Answer& answer,
       older_than_key_memory(*shipment.maybe_since)) {
     body.flags |= xase::proto::kReceiptPossibleDuplicate;
   }
+  if (is_receipt) {
+    note_receipt(shipment, answer, (body.flags & xase::proto::kReceiptReplayed) == 0);
+  }
   Outstanding outstanding;
   outstanding.letter.api_code = verdict.api_code;
   shipment.state = State::kHandedBack;
@@ -162,7 +167,7 @@ void DeliveryCore::hand_back(Handback handback, Outstanding outstanding) {
   outstanding.floor = positions_.durable.load(std::memory_order_acquire);
   if (handback.kind == Handback::Kind::kJournalDamaged) {
     outstanding.damage = {handback.first, handback.last};
-  } else {
+  } else if (handback.kind != Handback::Kind::kAudit) {
     outstanding.sequence = handback.body.record_sequence;
     outstanding.is_retry = retries_.contains(outstanding.sequence);
     outstanding.asks_again = handback.body.action == ReceiptAction::kRetryRequested;
@@ -213,6 +218,7 @@ void DeliveryCore::settle(const Outstanding& done) {
     damages_.push_back(done.damage);
     return;
   }
+  if (done.kind == Handback::Kind::kAudit) return;
   const bool is_letter = done.kind == Handback::Kind::kDeadLetter || done.is_retry;
   if (is_letter) {
     // The index can be rebuilt from the journal: a failure here is not one of the ledger.

@@ -34,7 +34,10 @@ DeliveryCore::DeliveryCore(const DeliverySurroundings& surroundings, const Deliv
       boot_id_(surroundings.clock.boot_id()),
       cursor_store_(surroundings.fs, surroundings.state_dir + "/delivery"),
       source_(surroundings.fs, surroundings.state_dir + "/" + std::string(kJournalFolder)),
-      destination_(options, surroundings.random) {}
+      destination_(options, surroundings.random),
+      sampler_(surroundings.random) {
+  sampler_.configure(options.audit_one_in, options.audit_max_per_minute);
+}
 
 Moment DeliveryCore::moment() const { return {clock_.boot_ns(), clock_.wall_ns(), boot_id_}; }
 
@@ -54,9 +57,11 @@ Status DeliveryCore::start() {
 void DeliveryCore::configure(const DeliveryOptions& options, bool same_destination) {
   options_ = options;
   destination_.configure(options);
+  sampler_.configure(options.audit_one_in, options.audit_max_per_minute);
   if (same_destination) return;
   ++route_;
   destination_.forget();
+  sampler_.forget();
 }
 
 nanoseconds DeliveryCore::step(bool may_send) {
@@ -80,6 +85,7 @@ nanoseconds DeliveryCore::step(bool may_send) {
     worked = read_more() || worked;
     worked = start_retries() || worked;
     if (may_send && options_.enabled) worked = send_due() || worked;
+    if (may_send && options_.enabled) worked = ask_service() || worked;
   }
   refresh_cursor();
   publish(now_ns);

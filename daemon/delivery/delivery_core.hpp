@@ -12,6 +12,7 @@
 
 #include "daemon/config/log.hpp"
 #include "daemon/delivery/answer.hpp"
+#include "daemon/delivery/audit_sampler.hpp"
 #include "daemon/delivery/counters.hpp"
 #include "daemon/delivery/cursor.hpp"
 #include "daemon/delivery/dead_letters.hpp"
@@ -94,6 +95,9 @@ class DeliveryCore {
     Moment moment;
   };
 
+  // Jobs that are no record's: sequences never come so far.
+  static constexpr std::uint64_t kAuditJob = std::uint64_t{1} << 63U;
+
   std::int64_t now() const { return clock_.boot_ns(); }
   Moment moment() const;
   bool older_than_key_memory(const Moment& since) const;
@@ -118,6 +122,10 @@ class DeliveryCore {
   void hand_back_unsendable(Shipment& shipment, const std::string& why);
   void hand_back(Handback handback, Outstanding outstanding);
   void push(Handback handback);
+  void note_receipt(const Shipment& shipment, const Answer& answer, bool is_ours);
+  bool ask_service();
+  void take_audit(const JobResult& result);
+  void report_audit(const AuditSampler::Found& found, const Answer& answer);
   bool flush_spill();
   void announce(const xase::proto::Id& ring);
   void pass_by(const Entry& entry);
@@ -152,6 +160,9 @@ class DeliveryCore {
   AnswerReader answers_;
   Sha256 sha256_;
   Destination destination_;
+  AuditSampler sampler_;
+  ServiceHasher service_hasher_;
+  ServiceAnswerReader service_answers_;
   std::unique_ptr<Resume> resume_;  // until what was sent before this start lies behind
   bool resumed_ = false;
   std::uint64_t resumed_settled_through_ = 0;

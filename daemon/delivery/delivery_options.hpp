@@ -36,6 +36,10 @@ struct DeliveryOptions {
   std::uint32_t refusals_pause_after = 64;
   // How long the service remembers an Idempotency-Key.
   std::chrono::nanoseconds key_memory = std::chrono::hours(24);
+  // Of the records that were delivered, one in so many is asked for again; 0: none.
+  std::uint32_t audit_one_in = 0;
+  // At most so many questions; 0: none.
+  std::uint32_t audit_max_per_minute = 6;
 };
 
 }  // namespace xased

@@ -73,7 +73,7 @@ class ServiceChain {
     std::deque<xase::proto::Hash> order_;
   };
 
-  const std::size_t records_max_;
+  std::size_t records_max_;
   Places by_hash_;
   Places by_previous_;  // under zeros: without a predecessor
 };

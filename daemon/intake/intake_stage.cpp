@@ -196,6 +196,15 @@ bool IntakeStage::append_handback(const Handback& handback) {
     awaited_.push_back(std::move(awaited));
     return true;
   }
+  if (handback.kind == Handback::Kind::kAudit) {
+    xase::proto::AuditBody audit = handback.audit;
+    audit.answer = cut_text(handback.text, xase::proto::kBodyTextBytesMax);
+    awaited.entry_sequence =
+        ledger_.append_body(EntryType::kAudit, Subject{}, xase::proto::encode(audit));
+    if (awaited.entry_sequence == 0) return false;
+    awaited_.push_back(std::move(awaited));
+    return true;
+  }
   const bool is_receipt = handback.kind == Handback::Kind::kReceipt;
   const bool is_retry = handback.body.action == xase::proto::ReceiptAction::kRetryRequested;
   xase::proto::ReceiptBody body = handback.body;

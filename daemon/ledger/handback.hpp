@@ -7,6 +7,7 @@
 #include "daemon/platform/spsc_queue.hpp"
 #include "proto/entry_body.hpp"
 #include "proto/leaf.hpp"
+#include "proto/witness_body.hpp"
 
 namespace xased {
 
@@ -14,6 +15,7 @@ struct Handback {
   enum class Kind : std::uint8_t {
     kReceipt,         // becomes a RECEIPT entry
     kDeadLetter,      // becomes a DEAD_LETTER entry, also where an operator asks for another try
+    kAudit,           // becomes an AUDIT entry
     kJournalDamaged,  // becomes a GAP entry: entries `first` to `last` can no longer be read
     // No entry: this record of its ring and every one before it there is delivered or set aside,
     // durably, so that the producer can be told "all up to here".
@@ -27,6 +29,8 @@ struct Handback {
   std::uint32_t pid = 0;
   // kReceipt and kDeadLetter. `body.answer` is not set: the text is `text`.
   xase::proto::ReceiptBody body{};
+  // kAudit. `audit.answer` is not set: the text is `text`.
+  xase::proto::AuditBody audit{};
   // The answer's body or, for kJournalDamaged, what is wrong.
   std::string text;
   std::uint64_t first = 0;

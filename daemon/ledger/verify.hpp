@@ -121,6 +121,7 @@ struct VerifyCounts {
   std::uint64_t erased = 0;        // entries whose payload was dropped
   // Receipts and dead letters of records that were removed or cannot be read.
   std::uint64_t unmatched_receipts = 0;
+  std::uint64_t audits = 0;      // entries that say what the service was found to say
   std::uint64_t unreadable = 0;  // sequences that no sound entry has
 };
 

@@ -8,6 +8,7 @@
 #include "proto/entry_body.hpp"
 #include "proto/hashing.hpp"
 #include "proto/run_dir.hpp"
+#include "proto/witness_body.hpp"
 
 namespace xased {
 
@@ -265,6 +266,9 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
   if (leaf.type == EntryType::kRejected && !xase::proto::decode_rejected_body(body)) {
     fail("the body of this REJECTED is malformed");
   }
+  if (leaf.type == EntryType::kAudit && !xase::proto::decode_audit_body(body)) {
+    fail("the body of this AUDIT is malformed");
+  }
   if (leaf.type == EntryType::kKey) {
     const VerifyKeys::Taken taken = heads_.keys().take_entry(leaf, body);
     if (taken.is_malformed) fail("the body of this KEY names no key");
@@ -277,6 +281,7 @@ void LedgerWalk::apply(const Leaf& leaf, const Hash& hash, Bytes body, bool eras
   seals_.apply(leaf, body, erased, totals_ ? &*totals_ : nullptr);
   producers_.apply(leaf, body, erased);
   receipts_.apply(leaf, hash, body, erased);
+  if (leaf.type == EntryType::kAudit) ++facts_.report.counts.audits;
   count_entry(leaf.type, body, counted_);
   const bool totals_need_body = leaf.type == EntryType::kGap || leaf.type == EntryType::kReceipt ||
                                 leaf.type == EntryType::kDeadLetter;

@@ -71,6 +71,35 @@ class Audit(E2eTest):
         self.assertEqual(self.audit(daemon, expect=0)["good"], 5)
         self.assertEqual(self.ctl(daemon, "audit", "/nonexistent").returncode, 3)
 
+    def watched(self, **faults):
+        """A daemon that asks about every record, in front of a service that goes wrong."""
+        api = self.api()
+        daemon = self.daemon(api, settings={"audit.one_in": "1", "audit.max_per_minute": "3000"})
+        self.record(daemon, with_ids("watched", 4))
+        daemon.drained(4)
+        daemon.until(lambda s: s["audits"] >= 4, "all were asked about")
+        self.assertEqual(daemon.stats()["audit_failures"], 0)
+        api.faults(**faults)
+        return api, daemon
+
+    def test_the_daemon_asks_by_itself_and_enters_what_it_finds(self):
+        for fault, kind in (("forget", "lost"), ("rewrite", "hash_differs")):
+            with self.subTest(fault=fault):
+                self.folder = self.folder / fault
+                self.folder.mkdir()
+                api, daemon = self.watched(**{fault: {}})
+                self.record(daemon, with_ids("more", 1))
+                stats = daemon.until(lambda s: s["audit_failures"] >= 1, "it is found")
+                self.assertGreaterEqual(stats["audit_findings"][kind], 1)
+                self.assertGreaterEqual(stats["alarms"], 1)
+                audit = next(e for e in daemon.entries() if e["type"] == "AUDIT")
+                self.assertEqual(audit["note"], kind)
+                self.assertIn(f'xased_audit_failures_total{{kind="{kind}"}}',
+                              daemon.get("/metrics")[1])
+                self.assertIn("does not stand by", self.ctl_ok(daemon, "status"))
+                self.assertIn("audits", self.verify(daemon))
+                daemon.stop()
+
 
 if __name__ == "__main__":
     unittest.main()

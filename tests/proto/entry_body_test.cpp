@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "proto/error_code.hpp"
+#include "proto/witness_body.hpp"
 
 namespace xase::proto {
 namespace {
@@ -106,6 +107,43 @@ TEST(ErrorCode, HasTheNamesOfThePublishedSdks) {
   EXPECT_EQ(error_name(ErrorCode::kQueueFull), "QUEUE_FULL");
   EXPECT_EQ(error_name(ErrorCode::kRequestFailed), "REQUEST_FAILED");
   EXPECT_EQ(error_name(static_cast<ErrorCode>(999)), "UNKNOWN_ERROR");
+}
+
+TEST(AuditBody, ComesBackAndLiesAsItsLayoutSays) {
+  AuditBody body;
+  body.record_sequence = 7;
+  body.record_leaf_hash.fill(std::byte{0xab});
+  body.kind = AuditKind::kFork;
+  body.http_status = 200;
+  body.other_sequence = 5;
+  body.answered_wall_ns = -3;
+  body.answer = "{}";
+  BodyBuffer bytes = encode(body);
+  EXPECT_EQ(bytes.size(), 66U);
+  EXPECT_EQ(load<std::uint64_t>(bytes.data() + 48), 5U);
+  const auto back = decode_audit_body(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->record_sequence, 7U);
+  EXPECT_EQ(back->record_leaf_hash, body.record_leaf_hash);
+  EXPECT_EQ(back->kind, AuditKind::kFork);
+  EXPECT_EQ(back->http_status, 200U);
+  EXPECT_EQ(back->answered_wall_ns, -3);
+  EXPECT_EQ(back->answer, "{}");
+  bytes[42] = std::byte{1};
+  EXPECT_FALSE(decode_audit_body(bytes).has_value());
+  bytes[42] = std::byte{0};
+  for (const unsigned kind : {0U, kAuditKinds + 1U}) {
+    bytes[40] = static_cast<std::byte>(kind);
+    EXPECT_FALSE(decode_audit_body(bytes).has_value()) << kind;
+  }
+  EXPECT_FALSE(decode_audit_body(Bytes(bytes).first(63)).has_value());
+}
+
+TEST(AuditKind, HasANameForEach) {
+  for (std::uint16_t kind = 1; kind <= kAuditKinds; ++kind) {
+    EXPECT_NE(audit_kind_name(static_cast<AuditKind>(kind)), "unknown") << kind;
+    EXPECT_NE(audit_kind_words(static_cast<AuditKind>(kind)), "unknown") << kind;
+  }
 }
 
 }  // namespace

@@ -79,7 +79,7 @@ TEST(Leaf, IsRefusedWithAnotherDomainVersionTypeFlagOrLength) {
     bytes[at] ^= std::byte{1};
     EXPECT_FALSE(decode_leaf(bytes).has_value()) << at;
   }
-  for (const int type : {0, 14, 0xffff}) {
+  for (const int type : {0, 15, 0xffff}) {
     auto bytes = sound;
     store(bytes.data() + 10, static_cast<std::uint16_t>(type));
     EXPECT_FALSE(decode_leaf(bytes).has_value()) << type;
@@ -108,6 +108,7 @@ TEST(Leaf, LiesAsItsLayoutSays) {
 TEST(EntryType, HasANameForEachAndOneForTheOthers) {
   EXPECT_EQ(entry_type_name(EntryType::kProducer), "PRODUCER");
   EXPECT_EQ(entry_type_name(EntryType::kErase), "ERASE");
+  EXPECT_EQ(entry_type_name(EntryType::kAudit), "AUDIT");
   EXPECT_EQ(entry_type_name(static_cast<EntryType>(99)), "UNKNOWN");
 }
 

@@ -1,7 +1,7 @@
 // The bytes of entries, as proto/FORMATS.md of the project lays them out.
 
 const entryTypes = ['UNKNOWN', 'PRODUCER', 'RECORD', 'REJECTED', 'GAP', 'RECEIPT', 'DEAD_LETTER',
-  'SEAL', 'START', 'STOP', 'RECOVERED', 'KEY', 'ANCHOR', 'ERASE'];
+  'SEAL', 'START', 'STOP', 'RECOVERED', 'KEY', 'ANCHOR', 'ERASE', 'AUDIT'];
 const restPart = 3;
 
 function decodeLeaf(bytes) {

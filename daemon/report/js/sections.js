@@ -1,7 +1,7 @@
 // The report's sections, but for the records.
 
 const isRow = (entry) => !['PRODUCER', 'REJECTED', 'GAP', 'RECEIPT', 'DEAD_LETTER', 'SEAL', 'START',
-  'STOP', 'RECOVERED', 'KEY', 'ANCHOR', 'ERASE'].includes(entry.type);
+  'STOP', 'RECOVERED', 'KEY', 'ANCHOR', 'ERASE', 'AUDIT'].includes(entry.type);
 const count = (entries, verdict) => entries.filter((entry) => entry.verdict === verdict).length;
 
 function bodyJson(entry) {

@@ -88,6 +88,8 @@ TEST(MetricsText, CarriesTheNamesThatDashboardsAndAlertsUse) {
                            "xased_checkpoint_waits",
                            "xased_ready",
                            "xased_log_alarms_total",
+                           "xased_audits_total",
+                           "xased_audit_failures_total",
                            "xased_build_info"}) {
     EXPECT_NE(text.find("# TYPE " + std::string(name) + " "), std::string::npos) << name;
   }

@@ -209,6 +209,7 @@ class DeliveryWorld : public ::testing::Test {
   // Over all lives.
   std::vector<Told> told_;
   std::vector<SequenceRange> damages_;
+  std::vector<xase::proto::AuditBody> audits_;
   // In this life: how far each ring's producer was told that all is settled.
   std::map<std::uint8_t, std::uint64_t> settled_;
 
@@ -229,6 +230,13 @@ class DeliveryWorld : public ::testing::Test {
       gap.after_sequence = handback.first - 1;
       gap.before_sequence = handback.last + 1;
       journal_.append(EntryType::kGap, {}, xase::proto::encode(gap));
+      return;
+    }
+    if (handback.kind == Handback::Kind::kAudit) {
+      audits_.push_back(handback.audit);
+      xase::proto::AuditBody body = handback.audit;
+      body.answer = handback.text;
+      journal_.append(EntryType::kAudit, {}, xase::proto::encode(body));
       return;
     }
     const bool receipt = handback.kind == Handback::Kind::kReceipt;
