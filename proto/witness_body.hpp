@@ -9,6 +9,17 @@
 //  48   8  sequence of the other record that it concerns (0: none)
 //  56   8  wall clock of the answer
 //  64   -  the service's answer
+//
+// ANCHOR
+//   0   8  entries that the head covers
+//   8  32  root of the tree over them
+//  40  32  SHA-256 of the signed note
+//  72   2  HTTP status
+//  74   2  flags, as of a RECEIPT
+//  76   4  attempts
+//  80   8  wall clock of the first attempt
+//  88   8  wall clock of the answer
+//  96   -  the service's answer
 #pragma once
 
 #include <cstdint>
@@ -112,6 +123,48 @@ inline std::optional<AuditBody> decode_audit_body(Bytes bytes) noexcept {
   body.other_sequence = load<std::uint64_t>(from + 48);
   body.answered_wall_ns = load<std::int64_t>(from + 56);
   body.answer = as_text(bytes.subspan(64));
+  return body;
+}
+
+// The service took the ledger's signed head.
+struct AnchorBody {
+  std::uint64_t size = 0;
+  Hash root{};
+  Hash note_hash{};
+  std::uint16_t http_status = 0;
+  std::uint16_t flags = 0;
+  std::uint32_t attempts = 0;
+  std::int64_t first_attempt_wall_ns = 0;
+  std::int64_t answered_wall_ns = 0;
+  std::string_view answer;
+};
+
+inline BodyBuffer encode(const AnchorBody& body) {
+  BodyBuffer out = body_detail::fixed(96, body.answer);
+  store(out.data(), body.size);
+  store(out.data() + 8, body.root);
+  store(out.data() + 40, body.note_hash);
+  store(out.data() + 72, body.http_status);
+  store(out.data() + 74, body.flags);
+  store(out.data() + 76, body.attempts);
+  store(out.data() + 80, body.first_attempt_wall_ns);
+  store(out.data() + 88, body.answered_wall_ns);
+  return out;
+}
+
+inline std::optional<AnchorBody> decode_anchor_body(Bytes bytes) noexcept {
+  if (bytes.size() < 96) return std::nullopt;
+  const std::byte* from = bytes.data();
+  AnchorBody body;
+  body.size = load<std::uint64_t>(from);
+  body.root = load<Hash>(from + 8);
+  body.note_hash = load<Hash>(from + 40);
+  body.http_status = load<std::uint16_t>(from + 72);
+  body.flags = load<std::uint16_t>(from + 74);
+  body.attempts = load<std::uint32_t>(from + 76);
+  body.first_attempt_wall_ns = load<std::int64_t>(from + 80);
+  body.answered_wall_ns = load<std::int64_t>(from + 88);
+  body.answer = as_text(bytes.subspan(96));
   return body;
 }
 

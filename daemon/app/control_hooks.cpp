@@ -67,6 +67,10 @@ std::string note_of(const Entry& entry) {
       return std::to_string(gap->count) +
              " missing: " + std::string(xase::proto::gap_reason_name(gap->reason));
     }
+    case EntryType::kAnchor: {
+      const auto anchor = xase::proto::decode_anchor_body(entry.body());
+      return anchor ? "up to " + std::to_string(anchor->size) : std::string();
+    }
     case EntryType::kAudit: {
       const auto audit = xase::proto::decode_audit_body(entry.body());
       return audit ? std::string(xase::proto::audit_kind_name(audit->kind)) : std::string();

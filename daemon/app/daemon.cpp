@@ -47,6 +47,10 @@ DeliveryOptions delivery_options(const Config& config) {
   options.probe_interval = config.delivery.probe_interval;
   options.refusals_pause_after = config.delivery.refusals_pause_after;
   options.key_memory = config.delivery.key_memory;
+  options.only_writer = config.api.only_writer;
+  options.anchor_always = config.anchor.always;
+  options.anchor_interval = config.anchor.interval;
+  options.anchor_after = config.anchor.after;
   options.audit_one_in = config.audit.one_in;
   options.audit_max_per_minute = config.audit.max_per_minute;
   return options;

@@ -58,6 +58,8 @@ struct Config {
     std::uint32_t max_in_flight = 32;
     // One record at a time, in ledger order, whatever max_in_flight says.
     bool ordered = false;
+    // No one else posts with this tenant's keys.
+    bool only_writer = false;
     // PEM bundle that TLS is verified with, in place of the system's.
     std::optional<std::string> ca_file;
     // Anyone on the way can then read the key and forge receipts.
@@ -101,6 +103,15 @@ struct Config {
     // How long the service remembers an Idempotency-Key.
     std::chrono::milliseconds key_memory{std::chrono::hours(24)};
   } delivery;
+
+  struct Anchor {
+    // Also where deliveries keep up; else only where the service's limit keeps a record waiting.
+    bool always = false;
+    // At most one signed head in it; 0: never.
+    std::chrono::milliseconds interval{std::chrono::seconds(60)};
+    // How long a record waits for the limit until heads go first.
+    std::chrono::milliseconds after{std::chrono::minutes(10)};
+  } anchor;
 
   struct Audit {
     // Of the records that were delivered, the service is asked about one in so many; 0: off.

@@ -143,6 +143,8 @@ void add_delivery(Exposition& out, const Snapshot& s) {
             "Requests that may be under way at the moment.");
   out.gauge("xased_oldest_undelivered_seconds", s.oldest_undelivered_seconds,
             "Age of the oldest record that is not delivered; 0: there is none.");
+  out.gauge("xased_anchored_size", s.anchored_size,
+            "Entries that the signed head covers which the API took last.");
   out.counter("xased_audits_total", s.audits,
               "Records that the API was asked about again, since the daemon's start.");
   out.family("xased_audit_failures_total", "counter",

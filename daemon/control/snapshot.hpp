@@ -109,6 +109,9 @@ struct Snapshot {
 
   // Since the start: records that the service was asked about again, and what was found, by kind.
   std::uint64_t audits = 0;
+  // The signed head that the service took last: entries it covers (0: none), and when.
+  std::uint64_t anchored_size = 0;
+  std::int64_t anchored_wall_ns = 0;
   struct AuditCount {
     std::string kind;
     std::uint64_t count = 0;

@@ -96,6 +96,8 @@ void add_delivery(Json& json, const Snapshot& s) {
   json["answers_failed"] = s.answers_failed;
   json["no_answer"] = s.no_answer;
   json["oldest_undelivered_seconds"] = s.oldest_undelivered_seconds;
+  json["anchored_size"] = s.anchored_size;
+  json["anchored_wall_ns"] = s.anchored_wall_ns;
   json["audits"] = s.audits;
   json["audit_failures"] = s.audit_failures;
   Json& findings = json["audit_findings"] = Json::object();

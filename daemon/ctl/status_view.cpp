@@ -198,6 +198,10 @@ class View {
       if (behind != 0) text += dot() + with_commas(behind) + " not yet";
       labelled("", text);
     }
+    if (s_.anchored_size != 0) {
+      labelled("", "anchored up to " + with_commas(s_.anchored_size) + dot() +
+                       short_seconds(seconds_since(s_.anchored_wall_ns)) + " ago");
+    }
     if (s_.tree_stalled) {
       labelled("", ink(Ink::kRed,
                        "no further checkpoints: entries were lost before they were in "

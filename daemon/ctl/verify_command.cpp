@@ -44,6 +44,7 @@ Json counts_json(const VerifyCounts& c) {
           {"erased", c.erased},
           {"unmatched_receipts", c.unmatched_receipts},
           {"audits", c.audits},
+          {"anchors", c.anchors},
           {"unreadable", c.unreadable}};
 }
 

@@ -79,6 +79,9 @@ struct DeliveryCounters {
   // Since the start: records that the service was asked about, and what was found, by AuditKind.
   std::atomic<std::uint64_t> audits{0};
   std::array<std::atomic<std::uint64_t>, xase::proto::kAuditKinds + 1> audit_findings{};
+  // The signed head that the service took last: entries it covers, and when it took it; 0: none.
+  std::atomic<std::uint64_t> anchored_size{0};
+  std::atomic<std::int64_t> anchored_wall_ns{0};
   // All records up to here are settled, durably.
   std::atomic<std::uint64_t> settled_through{0};
   // The same as the cursor on disk has it: nothing up to here is needed again, whatever happens.

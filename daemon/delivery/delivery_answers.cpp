@@ -31,7 +31,13 @@ bool DeliveryCore::take_results() {
   results_.clear();
   dispatch_.receive(results_);
   for (const JobResult& result : results_) {
-    result.id == kAuditJob ? take_audit(result) : take_result(result);
+    if (result.id == kAuditJob) {
+      take_audit(result);
+    } else if (result.id == kAnchorJob) {
+      take_anchor(result);
+    } else {
+      take_result(result);
+    }
   }
   return !results_.empty();
 }
@@ -53,6 +59,9 @@ void DeliveryCore::take_result(const JobResult& result) {
     sent.boot_ns = result.sent_boot_ns;
     shipment.maybe_since = sent;
   }
+  watch_writer({shipment.ticket, shipment.sequence, shipment.leaf_hash, shipment.request.get(),
+                shipment.attempts > 1 && shipment.maybe_since.has_value()},
+               result, verdict);
   // Of an earlier destination: unless it took the record, that says nothing of this one.
   if (result.route != route_ && verdict.outcome != Outcome::kDelivered) return;
   if (verdict.reason == PauseReason::kUnauthorized &&
@@ -167,6 +176,9 @@ void DeliveryCore::hand_back(Handback handback, Outstanding outstanding) {
   outstanding.floor = positions_.durable.load(std::memory_order_acquire);
   if (handback.kind == Handback::Kind::kJournalDamaged) {
     outstanding.damage = {handback.first, handback.last};
+  } else if (handback.kind == Handback::Kind::kAnchor) {
+    outstanding.anchor_size = handback.anchor.size;
+    outstanding.anchor_wall_ns = handback.anchor.answered_wall_ns;
   } else if (handback.kind != Handback::Kind::kAudit) {
     outstanding.sequence = handback.body.record_sequence;
     outstanding.is_retry = retries_.contains(outstanding.sequence);
@@ -219,6 +231,10 @@ void DeliveryCore::settle(const Outstanding& done) {
     return;
   }
   if (done.kind == Handback::Kind::kAudit) return;
+  if (done.kind == Handback::Kind::kAnchor) {
+    settle_anchor(done.anchor_size, done.anchor_wall_ns);
+    return;
+  }
   const bool is_letter = done.kind == Handback::Kind::kDeadLetter || done.is_retry;
   if (is_letter) {
     // The index can be rebuilt from the journal: a failure here is not one of the ledger.

@@ -25,6 +25,37 @@ void DeliveryCore::note_receipt(const Shipment& shipment, const Answer& answer, 
   sampler_.on_receipt(std::move(subject), shipment.leaf_hash, chosen);
 }
 
+// Where we are the tenant's only writer, what the service chains a record behind is ours as well.
+void DeliveryCore::watch_writer(const Watched& watched, const JobResult& result,
+                                const Verdict& verdict) {
+  const std::int64_t now_ns = now();
+  const bool made_one = verdict.outcome == Outcome::kDelivered && !verdict.replayed;
+  const auto receipt = made_one && options_.only_writer && result.route == route_
+                           ? service_answers_.receipt(result.answer.body)
+                           : std::nullopt;
+  std::optional<WriterWatch::Alarm> alarm;
+  if (receipt && !watched.is_doubtful) {
+    WriterWatch::Receipt told;
+    told.subject = {watched.sequence, watched.leaf_hash, result.answer.body};
+    told.hashes = service_hasher_.of_body(watched.request->body);
+    told.record_hash = receipt->record_hash;
+    alarm = writer_watch_.on_receipt(watched.ticket, std::move(told), now_ns);
+  } else if (made_one || verdict.may_have_reached) {
+    writer_watch_.on_doubt(watched.ticket, now_ns);
+  } else {
+    alarm = writer_watch_.on_no_record(watched.ticket, now_ns);
+  }
+  if (!alarm) return;
+  AuditSampler::Found found;
+  found.finding.kind = AuditKind::kAnotherWriter;
+  found.sequence = alarm->sequence;
+  found.leaf_hash = alarm->leaf_hash;
+  Answer answer;
+  answer.status = 201;
+  answer.body = std::move(alarm->answer);
+  report_audit(found, answer);
+}
+
 // Beside deliveries and never in their place: one question at a time, on a connection of its own
 // where all others are busy, and none while the service is not to be bothered.
 bool DeliveryCore::ask_service() {

@@ -50,6 +50,7 @@ Status DeliveryCore::start() {
   resume_ = std::make_unique<Resume>(fs_, state_dir_ + "/" + std::string(kJournalFolder),
                                      dead_letters_, std::move(*loaded), rebuild,
                                      positions_.durable.load(std::memory_order_acquire));
+  load_anchored();
   acknowledged_ = positions_.handbacks_durable.load(std::memory_order_acquire);
   return {};
 }
@@ -58,10 +59,14 @@ void DeliveryCore::configure(const DeliveryOptions& options, bool same_destinati
   options_ = options;
   destination_.configure(options);
   sampler_.configure(options.audit_one_in, options.audit_max_per_minute);
+  if (!options_.only_writer) writer_watch_.forget();
   if (same_destination) return;
   ++route_;
   destination_.forget();
   sampler_.forget();
+  writer_watch_.forget();
+  // Another service has seen no head yet.
+  anchored_ = 0;
 }
 
 nanoseconds DeliveryCore::step(bool may_send) {
@@ -84,6 +89,7 @@ nanoseconds DeliveryCore::step(bool may_send) {
     worked = take_asked() || worked;
     worked = read_more() || worked;
     worked = start_retries() || worked;
+    if (may_send && options_.enabled) worked = renew_anchor() || worked;
     if (may_send && options_.enabled) worked = send_due() || worked;
     if (may_send && options_.enabled) worked = ask_service() || worked;
   }
@@ -106,6 +112,8 @@ void DeliveryCore::finish_resume() {
   if (resume_->may_have_been_sent(resume_->settled_through() + 1)) {
     // Where nobody knows since when, it is older than anything.
     intents_.push_back({resume_->end(), resume_->first_intent().value_or(Moment{})});
+    // What an earlier life sent may still come in at the service.
+    writer_watch_.on_doubt(0, now());
   }
   const bool window_shrank = window_end_ < resume_->window_end();
   if (Status status = source_.start(resume_->settled_through() + 1); !status.ok()) {
@@ -151,6 +159,10 @@ bool DeliveryCore::send_due() {
   for (;;) {
     const std::int64_t now_ns = now();
     if (!destination_.may_send(now_ns, under_way_)) return worked;
+    if (send_anchor(now_ns)) {
+      worked = true;
+      continue;
+    }
     Shipment* shipment = next_due(now_ns);
     if (shipment == nullptr) return worked;
     if (!shipment->is_retry && !declare_intent(shipment->sequence)) return worked;
@@ -167,6 +179,7 @@ void DeliveryCore::send(Shipment& shipment) {
   if (shipment.first_attempt_wall_ns == 0) shipment.first_attempt_wall_ns = clock_.wall_ns();
   ++under_way_;
   destination_.on_sent(now());
+  shipment.ticket = writer_watch_.on_sent();
   dispatch_.send({shipment.sequence, shipment.request, route_});
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/config/log.hpp"
+#include "daemon/delivery/anchor.hpp"
 #include "daemon/delivery/answer.hpp"
 #include "daemon/delivery/audit_sampler.hpp"
 #include "daemon/delivery/counters.hpp"
@@ -23,6 +24,7 @@
 #include "daemon/delivery/record_source.hpp"
 #include "daemon/delivery/request_body.hpp"
 #include "daemon/delivery/resume.hpp"
+#include "daemon/delivery/writer_watch.hpp"
 #include "daemon/ledger/handback.hpp"
 
 namespace xased {
@@ -77,6 +79,27 @@ class DeliveryCore {
     std::int64_t first_attempt_wall_ns = 0;
     // Since when an earlier attempt may have made a record at the service.
     std::optional<Moment> maybe_since;
+    std::uint64_t ticket = 0;  // of the attempt, for writer_watch_
+  };
+
+  // A signed head that the service has not taken.
+  struct PendingAnchor {
+    Anchor anchor;
+    State state = State::kDue;
+    std::uint32_t attempts = 0;
+    std::uint32_t failures = 0;
+    std::int64_t due_boot_ns = 0;
+    std::int64_t first_attempt_wall_ns = 0;
+    std::uint64_t ticket = 0;
+  };
+
+  // An attempt that made a record, for writer_watch_.
+  struct Watched {
+    std::uint64_t ticket = 0;
+    std::uint64_t sequence = 0;
+    xase::proto::Hash leaf_hash{};
+    const Request* request = nullptr;
+    bool is_doubtful = false;  // an earlier attempt may have made one too
   };
 
   // A handback whose entry is not yet durable.
@@ -88,6 +111,8 @@ class DeliveryCore {
     SequenceRange damage;
     DeadLetter letter;
     std::uint64_t floor = 0;  // its entry lies behind this sequence
+    std::uint64_t anchor_size = 0;
+    std::int64_t anchor_wall_ns = 0;
   };
 
   struct Intent {
@@ -97,6 +122,7 @@ class DeliveryCore {
 
   // Jobs that are no record's: sequences never come so far.
   static constexpr std::uint64_t kAuditJob = std::uint64_t{1} << 63U;
+  static constexpr std::uint64_t kAnchorJob = kAuditJob + 1;
 
   std::int64_t now() const { return clock_.boot_ns(); }
   Moment moment() const;
@@ -123,6 +149,15 @@ class DeliveryCore {
   void hand_back(Handback handback, Outstanding outstanding);
   void push(Handback handback);
   void note_receipt(const Shipment& shipment, const Answer& answer, bool is_ours);
+  void watch_writer(const Watched& watched, const JobResult& result, const Verdict& verdict);
+  void load_anchored();
+  void show_anchored(std::uint64_t size, std::int64_t wall_ns);
+  bool wants_anchor(std::int64_t now_ns) const;
+  bool renew_anchor();
+  bool send_anchor(std::int64_t now_ns);
+  void take_anchor(const JobResult& result);
+  void hand_back_anchor(const Answer& answer, const Verdict& verdict);
+  void settle_anchor(std::uint64_t size, std::int64_t wall_ns);
   bool ask_service();
   void take_audit(const JobResult& result);
   void report_audit(const AuditSampler::Found& found, const Answer& answer);
@@ -163,6 +198,11 @@ class DeliveryCore {
   AuditSampler sampler_;
   ServiceHasher service_hasher_;
   ServiceAnswerReader service_answers_;
+  WriterWatch writer_watch_;
+  std::optional<PendingAnchor> anchor_;
+  std::uint64_t anchored_ = 0;  // entries that a head covers which the service took, in this life
+  std::uint64_t last_record_ = 0;  // sequence of the last record that was read
+  std::int64_t next_anchor_boot_ns_ = 0;
   std::unique_ptr<Resume> resume_;  // until what was sent before this start lies behind
   bool resumed_ = false;
   std::uint64_t resumed_settled_through_ = 0;

@@ -36,6 +36,13 @@ struct DeliveryOptions {
   std::uint32_t refusals_pause_after = 64;
   // How long the service remembers an Idempotency-Key.
   std::chrono::nanoseconds key_memory = std::chrono::hours(24);
+  // No one else posts with this tenant's keys: each receipt must go on from one of ours.
+  bool only_writer = false;
+  // The signed head is posted ahead of the backlog: always, once an interval at most, or only where
+  // the service's limit keeps a record waiting for `anchor_after`. An interval of 0: never.
+  bool anchor_always = false;
+  std::chrono::nanoseconds anchor_interval{0};
+  std::chrono::nanoseconds anchor_after = std::chrono::minutes(10);
   // Of the records that were delivered, one in so many is asked for again; 0: none.
   std::uint32_t audit_one_in = 0;
   // At most so many questions; 0: none.

@@ -85,6 +85,7 @@ bool DeliveryCore::read_entry() {
     log_.log(LogLevel::kError, "context", "cannot read a producer's context",
              {{"error", context.status().message()}}, nanoseconds(now()));
   }
+  last_record_ = sequence;
   Shipment& shipment = shipments_[sequence];
   const Status built = fill(shipment, entry, context.ok() ? *context : std::string_view());
   last_read_[shipment.ring_id] = shipment.ring_sequence;

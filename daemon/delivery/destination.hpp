@@ -43,6 +43,10 @@ class Destination {
   PauseReason reason() const { return reason_; }
   int reason_http_status() const { return reason_http_status_; }
   bool limited(std::int64_t now_ns) const { return pacer_.waiting(now_ns); }
+  // The service admits less than it is sent: it said so, and delivery keeps below that since.
+  bool is_rate_limited(std::int64_t now_ns) const {
+    return pacer_.waiting(now_ns) || pacer_.interval().count() != 0;
+  }
   std::int64_t probe_at() const { return probe_at_ns_; }
   std::uint32_t in_flight_max() const;
 

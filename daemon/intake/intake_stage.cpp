@@ -205,6 +205,15 @@ bool IntakeStage::append_handback(const Handback& handback) {
     awaited_.push_back(std::move(awaited));
     return true;
   }
+  if (handback.kind == Handback::Kind::kAnchor) {
+    xase::proto::AnchorBody anchor = handback.anchor;
+    anchor.answer = cut_text(handback.text, xase::proto::kBodyTextBytesMax);
+    awaited.entry_sequence =
+        ledger_.append_body(EntryType::kAnchor, Subject{}, xase::proto::encode(anchor));
+    if (awaited.entry_sequence == 0) return false;
+    awaited_.push_back(std::move(awaited));
+    return true;
+  }
   const bool is_receipt = handback.kind == Handback::Kind::kReceipt;
   const bool is_retry = handback.body.action == xase::proto::ReceiptAction::kRetryRequested;
   xase::proto::ReceiptBody body = handback.body;

@@ -16,6 +16,7 @@ struct Handback {
     kReceipt,         // becomes a RECEIPT entry
     kDeadLetter,      // becomes a DEAD_LETTER entry, also where an operator asks for another try
     kAudit,           // becomes an AUDIT entry
+    kAnchor,          // becomes an ANCHOR entry
     kJournalDamaged,  // becomes a GAP entry: entries `first` to `last` can no longer be read
     // No entry: this record of its ring and every one before it there is delivered or set aside,
     // durably, so that the producer can be told "all up to here".
@@ -31,6 +32,8 @@ struct Handback {
   xase::proto::ReceiptBody body{};
   // kAudit. `audit.answer` is not set: the text is `text`.
   xase::proto::AuditBody audit{};
+  // kAnchor; the same.
+  xase::proto::AnchorBody anchor{};
   // The answer's body or, for kJournalDamaged, what is wrong.
   std::string text;
   std::uint64_t first = 0;

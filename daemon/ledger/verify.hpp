@@ -122,6 +122,7 @@ struct VerifyCounts {
   // Receipts and dead letters of records that were removed or cannot be read.
   std::uint64_t unmatched_receipts = 0;
   std::uint64_t audits = 0;      // entries that say what the service was found to say
+  std::uint64_t anchors = 0;     // signed heads that the service took
   std::uint64_t unreadable = 0;  // sequences that no sound entry has
 };
 

@@ -266,6 +266,9 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
   if (leaf.type == EntryType::kRejected && !xase::proto::decode_rejected_body(body)) {
     fail("the body of this REJECTED is malformed");
   }
+  if (leaf.type == EntryType::kAnchor && !xase::proto::decode_anchor_body(body)) {
+    fail("the body of this ANCHOR is malformed");
+  }
   if (leaf.type == EntryType::kAudit && !xase::proto::decode_audit_body(body)) {
     fail("the body of this AUDIT is malformed");
   }
@@ -282,6 +285,7 @@ void LedgerWalk::apply(const Leaf& leaf, const Hash& hash, Bytes body, bool eras
   producers_.apply(leaf, body, erased);
   receipts_.apply(leaf, hash, body, erased);
   if (leaf.type == EntryType::kAudit) ++facts_.report.counts.audits;
+  if (leaf.type == EntryType::kAnchor) ++facts_.report.counts.anchors;
   count_entry(leaf.type, body, counted_);
   const bool totals_need_body = leaf.type == EntryType::kGap || leaf.type == EntryType::kReceipt ||
                                 leaf.type == EntryType::kDeadLetter;

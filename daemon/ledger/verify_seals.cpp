@@ -33,7 +33,8 @@ std::string count_of(std::uint64_t count, const char* one, const char* many) {
 // begins between two epochs starts with them too.
 bool belongs_into_epoch(EntryType type) {
   return type == EntryType::kRecord || type == EntryType::kRejected ||
-         type == EntryType::kReceipt || type == EntryType::kDeadLetter || type == EntryType::kAudit;
+         type == EntryType::kReceipt || type == EntryType::kDeadLetter ||
+         type == EntryType::kAudit || type == EntryType::kAnchor;
 }
 
 void note_first(std::uint64_t& first, std::uint64_t& count, std::uint64_t value) {

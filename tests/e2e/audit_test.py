@@ -4,7 +4,7 @@
 import json
 import unittest
 
-from harness import E2eTest, with_ids
+from harness import API_KEY, E2eTest, with_ids
 
 
 class Audit(E2eTest):
@@ -99,6 +99,49 @@ class Audit(E2eTest):
                 self.assertIn("does not stand by", self.ctl_ok(daemon, "status"))
                 self.assertIn("audits", self.verify(daemon))
                 daemon.stop()
+
+    def test_another_writer_of_the_tenant_is_told_where_there_should_be_none(self):
+        api = self.api()
+        daemon = self.daemon(api, settings={"api.only_writer": "true", "audit.one_in": "0"})
+        for n in range(1, 4):
+            self.record(daemon, with_ids(f"ours-{n}", 5))
+            daemon.drained(5 * n)
+        self.assertEqual(daemon.stats()["audit_failures"], 0)
+        status, _ = api.call("POST", "/api/xase/v1/records", '{"input":{"a":1},"output":{}}',
+                             {"X-API-Key": API_KEY, "Content-Type": "application/json"})
+        self.assertEqual(status, 201)
+        self.record(daemon, with_ids("ours-after", 1))
+        stats = daemon.until(lambda s: s["audit_failures"] == 1, "it is found")
+        self.assertEqual(stats["audit_findings"]["another_writer"], 1)
+        self.record(daemon, with_ids("ours-again", 5))
+        daemon.drained(21)
+        self.assertEqual(daemon.stats()["audit_failures"], 1)
+        self.verify(daemon)
+
+    def test_a_signed_head_goes_ahead_of_what_the_limit_holds_up(self):
+        api = self.api()
+        daemon = self.daemon(api, settings={"anchor.after": "0", "anchor.interval": "1s"})
+        api.faults(status={"status": 429, "retry_after": 3, "count": 4})
+        self.record(daemon, with_ids("held", 40))
+        stats = daemon.until(lambda s: s["anchored_size"] > 0, "the head is anchored")
+        self.assertGreater(stats["anchored_wall_ns"], 0)
+        first = json.loads(api.records()[0]["body"])
+        self.assertEqual(first["policyId"], "xase.checkpoint")
+        self.assertIn("checkpoint", first["input"])
+        size = first["output"]["size"]
+        self.assertEqual(first["context"]["xase_ledger"]["sequence"], size)
+        stats = daemon.drained(40)
+        anchor = next(e for e in daemon.entries() if e["type"] == "ANCHOR")
+        self.assertEqual(anchor["note"], f"up to {size}")
+        entry = daemon.entries()[size - 1]
+        self.assertEqual((entry["sequence"], entry["leaf_hash"]),
+                         (size, first["context"]["xase_ledger"]["leaf_hash"]))
+        self.assertIn("anchored up to", self.ctl_ok(daemon, "status"))
+        self.verify(daemon)
+        anchored = daemon.stats()["anchored_size"]
+        daemon.kill()
+        daemon.start()
+        self.assertEqual(daemon.stats()["anchored_size"], anchored)
 
 
 if __name__ == "__main__":

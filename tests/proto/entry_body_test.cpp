@@ -139,6 +139,33 @@ TEST(AuditBody, ComesBackAndLiesAsItsLayoutSays) {
   EXPECT_FALSE(decode_audit_body(Bytes(bytes).first(63)).has_value());
 }
 
+TEST(AnchorBody, ComesBackAndLiesAsItsLayoutSays) {
+  AnchorBody body;
+  body.size = 70000;
+  body.root.fill(std::byte{1});
+  body.note_hash.fill(std::byte{2});
+  body.http_status = 201;
+  body.flags = kReceiptReplayed;
+  body.attempts = 3;
+  body.first_attempt_wall_ns = 4;
+  body.answered_wall_ns = 5;
+  body.answer = "{}";
+  const BodyBuffer bytes = encode(body);
+  EXPECT_EQ(bytes.size(), 98U);
+  EXPECT_EQ(load<std::uint16_t>(bytes.data() + 72), 201U);
+  const auto back = decode_anchor_body(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->size, 70000U);
+  EXPECT_EQ(back->root, body.root);
+  EXPECT_EQ(back->note_hash, body.note_hash);
+  EXPECT_EQ(back->flags, kReceiptReplayed);
+  EXPECT_EQ(back->attempts, 3U);
+  EXPECT_EQ(back->first_attempt_wall_ns, 4);
+  EXPECT_EQ(back->answered_wall_ns, 5);
+  EXPECT_EQ(back->answer, "{}");
+  EXPECT_FALSE(decode_anchor_body(Bytes(bytes).first(95)).has_value());
+}
+
 TEST(AuditKind, HasANameForEach) {
   for (std::uint16_t kind = 1; kind <= kAuditKinds; ++kind) {
     EXPECT_NE(audit_kind_name(static_cast<AuditKind>(kind)), "unknown") << kind;

@@ -210,6 +210,7 @@ class DeliveryWorld : public ::testing::Test {
   std::vector<Told> told_;
   std::vector<SequenceRange> damages_;
   std::vector<xase::proto::AuditBody> audits_;
+  std::vector<xase::proto::AnchorBody> anchors_;
   // In this life: how far each ring's producer was told that all is settled.
   std::map<std::uint8_t, std::uint64_t> settled_;
 
@@ -237,6 +238,13 @@ class DeliveryWorld : public ::testing::Test {
       xase::proto::AuditBody body = handback.audit;
       body.answer = handback.text;
       journal_.append(EntryType::kAudit, {}, xase::proto::encode(body));
+      return;
+    }
+    if (handback.kind == Handback::Kind::kAnchor) {
+      anchors_.push_back(handback.anchor);
+      xase::proto::AnchorBody body = handback.anchor;
+      body.answer = handback.text;
+      journal_.append(EntryType::kAnchor, {}, xase::proto::encode(body));
       return;
     }
     const bool receipt = handback.kind == Handback::Kind::kReceipt;
