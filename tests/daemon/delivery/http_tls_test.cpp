@@ -90,7 +90,7 @@ class HttpTls : public ::testing::Test {
     Answer last;
     // The second goes over the same connection.
     for (int i = 0; i < 2; ++i)
-      last = transport->post({std::string(100'000, 'b'), "0123456789abcdef"});
+      last = transport->post({std::string(100'000, 'b'), "0123456789abcdef", {}});
     return last;
   }
 

@@ -44,7 +44,7 @@ std::unique_ptr<Transport> transport(const HttpOptions& options,
 }
 
 Request request(std::size_t body_bytes = 10) {
-  return {std::string(body_bytes, 'b'), "0123456789abcdef0123456789abcdef"};
+  return {std::string(body_bytes, 'b'), "0123456789abcdef0123456789abcdef", {}};
 }
 
 // One that serves every request of a connection with the same bytes.
