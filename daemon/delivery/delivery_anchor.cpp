@@ -58,8 +58,7 @@ bool DeliveryCore::renew_anchor() {
     return false;
   }
   if (made->size <= anchored_ || (anchor_ && made->size <= anchor_->anchor.size)) return false;
-  anchor_.emplace();
-  anchor_->anchor = std::move(*made);
+  anchor_.emplace(std::move(*made));
   return true;
 }
 

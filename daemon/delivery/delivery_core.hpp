@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/config/log.hpp"
@@ -84,6 +85,8 @@ class DeliveryCore {
 
   // A signed head that the service has not taken.
   struct PendingAnchor {
+    explicit PendingAnchor(Anchor made) : anchor(std::move(made)) {}
+
     Anchor anchor;
     State state = State::kDue;
     std::uint32_t attempts = 0;
