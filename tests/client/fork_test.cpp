@@ -19,7 +19,7 @@ int in_child(Body body) {
 
 int record_named(const ClientPtr& client, const std::string& id) {
   const xase_record_fields fields = some_record(id);
-  return xase_record(client.get(), &fields);
+  return static_cast<int>(xase_record(client.get(), &fields));
 }
 
 std::map<std::string, std::vector<std::string>> ids_by_ring(const std::string& run_dir) {

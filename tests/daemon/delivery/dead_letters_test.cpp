@@ -36,7 +36,7 @@ class DeadLettersTest : public ::testing::Test {
 };
 
 TEST_F(DeadLettersTest, ListsWhatIsSetAsideBySequence) {
-  for (const std::uint64_t sequence : {30, 10, 20}) add(sequence);
+  for (const std::uint64_t sequence : {30U, 10U, 20U}) add(sequence);
   EXPECT_EQ(listed(0, 10), (std::vector<std::uint64_t>{10, 20, 30}));
   EXPECT_EQ(listed(10, 1), (std::vector<std::uint64_t>{20}));
   EXPECT_EQ(listed(30, 10), std::vector<std::uint64_t>{});
@@ -87,7 +87,7 @@ TEST_F(DeadLettersTest, ComesBackAfterARestart) {
 TEST_F(DeadLettersTest, ATornLineEndsTheFileAndIsReplaced) {
   add(10);
   add(20);
-  for (const std::uint64_t cut : {1, 40, 63}) {
+  for (const std::uint64_t cut : {1U, 40U, 63U}) {
     auto file = system_file_system().open(path_, OpenMode::kWrite);
     ASSERT_TRUE((*file)->truncate(128 - cut).ok());
     DeadLetters again(system_file_system(), path_);

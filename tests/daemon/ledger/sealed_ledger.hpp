@@ -18,8 +18,7 @@ class SealedLedger {
   class Run {
    public:
     Run(SealedLedger& ledger, const SealOptions& options, std::uint64_t segment_bytes)
-        : ledger_(ledger),
-          writer(ledger.state_dir(), segment_bytes, system_file_system(), ++seed_) {
+        : writer(ledger.state_dir(), segment_bytes, system_file_system(), ++seed_) {
       if (ledger.key == nullptr) {
         ledger.key = new_key(checkpoint_origin("host.test/ledger", writer.ledger().state().log_id));
       }
@@ -50,7 +49,6 @@ class SealedLedger {
 
    private:
     static inline std::uint64_t seed_ = 0;
-    SealedLedger& ledger_;
 
    public:
     LedgerWriter writer;

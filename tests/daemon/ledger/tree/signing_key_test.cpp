@@ -111,7 +111,7 @@ TEST(Ed25519Key, RefusesAFileThatOthersMayUseAndSaysWhatToDo) {
   auto key = Ed25519Key::generate(kName);
   ASSERT_TRUE(key.ok());
   ASSERT_TRUE((*key)->store(system_file_system(), dir / "key").ok());
-  for (const mode_t mode : {0640, 0604, 0620, 0602, 0610, 0601, 0666, 0777}) {
+  for (const mode_t mode : {0640U, 0604U, 0620U, 0602U, 0610U, 0601U, 0666U, 0777U}) {
     ASSERT_EQ(::chmod((dir / "key").c_str(), mode), 0);
     const auto loaded = Ed25519Key::load(dir / "key", kName);
     EXPECT_EQ(loaded.status().code(), Code::kDenied) << std::oct << mode;
