@@ -180,8 +180,9 @@ struct FrameResult {
   std::size_t needed_bytes = 0;
 };
 
-// The frame at the start of `bytes`: views into them. Bounds and CRC are checked, the leaf is not.
-inline FrameResult decode_frame(Bytes bytes) noexcept {
+// What the header of the frame at the start of `bytes` says: views into them. Bounds are checked,
+// CRC and leaf are not.
+inline FrameResult outline_frame(Bytes bytes) noexcept {
   if (bytes.size() < kFrameHeaderBytes) return {FrameFault::kIncomplete, {}, kFrameHeaderBytes};
   const std::byte* from = bytes.data();
   if (load<std::uint32_t>(from) == 0) {
@@ -203,7 +204,18 @@ inline FrameResult decode_frame(Bytes bytes) noexcept {
   if (!sizes_are_sound) return {FrameFault::kDamaged, {}, 0};
   frame.bytes = frame_bytes(leaf_bytes, erasable_bytes);
   if (bytes.size() < frame.bytes) return {FrameFault::kIncomplete, {}, frame.bytes};
-  const std::size_t used = kFrameHeaderBytes + leaf_bytes + erasable_bytes;
+  frame.leaf = bytes.subspan(kFrameHeaderBytes, leaf_bytes);
+  frame.erasable = bytes.subspan(kFrameHeaderBytes + leaf_bytes, erasable_bytes);
+  return {FrameFault::kNone, frame, 0};
+}
+
+// The frame at the start of `bytes`: views into them. Bounds and CRC are checked, the leaf is not.
+inline FrameResult decode_frame(Bytes bytes) noexcept {
+  const FrameResult outline = outline_frame(bytes);
+  if (outline.fault != FrameFault::kNone) return outline;
+  const Frame& frame = outline.frame;
+  const std::byte* from = bytes.data();
+  const std::size_t used = kFrameHeaderBytes + frame.leaf.size() + frame.erasable.size();
   std::array<std::byte, kFrameHeaderBytes> header{};
   std::memcpy(header.data(), from, kFrameHeaderBytes);
   store(header.data() + 24, std::uint32_t{0});
@@ -213,9 +225,7 @@ inline FrameResult decode_frame(Bytes bytes) noexcept {
   for (std::size_t i = used; i < frame.bytes; ++i) {
     if (from[i] != std::byte{0}) return {FrameFault::kDamaged, {}, 0};
   }
-  frame.leaf = bytes.subspan(kFrameHeaderBytes, leaf_bytes);
-  frame.erasable = bytes.subspan(kFrameHeaderBytes + leaf_bytes, erasable_bytes);
-  return {FrameFault::kNone, frame, 0};
+  return outline;
 }
 
 }  // namespace xase::proto

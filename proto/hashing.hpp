@@ -21,24 +21,53 @@ concept Sha256Hasher = requires(T hasher, Bytes bytes) {
   { hasher.finish() } -> std::same_as<Hash>;
 };
 
+// Takes the pieces of a message.
+template <class T>
+concept MessageSink = requires(T sink, Bytes bytes) {
+  sink.add(bytes);
+};
+
+// What is hashed of a leaf, of a node and of a part: the message alone.
+template <MessageSink Sink>
+void add_leaf(Sink& to, Bytes leaf) {
+  constexpr std::array<std::byte, 1> kPrefix{std::byte{0x00}};
+  to.add(kPrefix);
+  to.add(leaf);
+}
+
+template <MessageSink Sink>
+void add_node(Sink& to, const Hash& left, const Hash& right) {
+  constexpr std::array<std::byte, 1> kPrefix{std::byte{0x01}};
+  to.add(kPrefix);
+  to.add(left);
+  to.add(right);
+}
+
+template <MessageSink Sink>
+void add_part(Sink& to, std::size_t part, const Id& salt, Bytes bytes) {
+  constexpr std::string_view kDomain = "XASECMT1";
+  std::array<std::byte, 33> prefix{};
+  std::memcpy(prefix.data(), kDomain.data(), kDomain.size());
+  prefix[8] = static_cast<std::byte>(part);
+  store(prefix.data() + 9, salt);
+  store(prefix.data() + 25, std::uint64_t{bytes.size()});
+  to.add(prefix);
+  to.add(bytes);
+}
+
 // SHA-256(0x00 ‖ leaf): RFC 6962, section 2.1.
 template <Sha256Hasher Hasher>
 Hash leaf_hash(Hasher& hasher, Bytes leaf) {
-  constexpr std::array<std::byte, 1> kPrefix{std::byte{0x00}};
   hasher.start();
-  hasher.add(kPrefix);
-  hasher.add(leaf);
+  add_leaf(hasher, leaf);
   return hasher.finish();
 }
 
 // SHA-256(0x01 ‖ left ‖ right): RFC 6962, section 2.1.
 template <Sha256Hasher Hasher>
 Hash node_hash(Hasher& hasher, const Hash& left, const Hash& right) {
-  constexpr std::array<std::byte, 1> kPrefix{std::byte{0x01}};
   hasher.start();
-  hasher.add(kPrefix);
-  hasher.add(left);
-  hasher.add(right);
+  add_node(hasher, left, right);
   return hasher.finish();
 }
 
@@ -47,15 +76,8 @@ Hash node_hash(Hasher& hasher, const Hash& left, const Hash& right) {
 template <Sha256Hasher Hasher>
 Hash commitment(Hasher& hasher, std::size_t part, const Id& salt, Bytes bytes) {
   if (bytes.empty()) return Hash{};
-  constexpr std::string_view kDomain = "XASECMT1";
-  std::array<std::byte, 33> prefix{};
-  std::memcpy(prefix.data(), kDomain.data(), kDomain.size());
-  prefix[8] = static_cast<std::byte>(part);
-  store(prefix.data() + 9, salt);
-  store(prefix.data() + 25, std::uint64_t{bytes.size()});
   hasher.start();
-  hasher.add(prefix);
-  hasher.add(bytes);
+  add_part(hasher, part, salt, bytes);
   return hasher.finish();
 }
 

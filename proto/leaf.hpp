@@ -48,9 +48,10 @@ enum class EntryType : std::uint16_t {
   kErase = 13,
   kAudit = 14,
 };
+inline constexpr std::uint16_t kEntryTypes = 14;  // numbered from 1 on
 
 constexpr std::string_view entry_type_name(EntryType type) noexcept {
-  constexpr std::array<std::string_view, 15> kNames{
+  constexpr std::array<std::string_view, kEntryTypes + 1> kNames{
       "UNKNOWN", "PRODUCER", "RECORD",    "REJECTED", "GAP",    "RECEIPT", "DEAD_LETTER", "SEAL",
       "START",   "STOP",     "RECOVERED", "KEY",      "ANCHOR", "ERASE",   "AUDIT"};
   const auto index = static_cast<std::size_t>(type);
@@ -109,7 +110,7 @@ inline std::optional<Leaf> decode_leaf(Bytes bytes) noexcept {
   if (load<std::array<char, 8>>(from) != kLeafDomain) return std::nullopt;
   if (load<std::uint16_t>(from + 8) != kLeafVersion) return std::nullopt;
   const auto type = load<std::uint16_t>(from + 10);
-  if (type < 1 || type > 14 || load<std::uint32_t>(from + 12) != 0) return std::nullopt;
+  if (type < 1 || type > kEntryTypes || load<std::uint32_t>(from + 12) != 0) return std::nullopt;
   Leaf leaf;
   leaf.type = static_cast<EntryType>(type);
   leaf.log_id = load<Hash>(from + 16);

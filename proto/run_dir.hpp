@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "proto/bytes.hpp"
+#include "proto/hex.hpp"
 
 namespace xase::proto {
 
@@ -37,18 +38,6 @@ struct Doorbell {
 inline constexpr std::uint64_t kDoorbellBytes = 4096;
 static_assert(sizeof(Doorbell) <= kDoorbellBytes);
 static_assert(offsetof(Doorbell, sleeping) == 0x080);
-
-// Lower-case hexadecimal of `bytes`.
-inline std::string to_hex(Bytes bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
-  for (const std::byte b : bytes) {
-    text += kDigits[std::to_integer<unsigned>(b) >> 4];
-    text += kDigits[std::to_integer<unsigned>(b) & 15U];
-  }
-  return text;
-}
 
 inline std::string ring_file_name(const Id& ring_id) { return to_hex(ring_id).append(kRingSuffix); }
 

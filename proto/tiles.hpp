@@ -90,6 +90,7 @@ constexpr std::optional<NodePlace> place_of(unsigned level, std::uint64_t index,
 // are nodes of one level, 32 bytes each.
 template <Sha256Hasher Hasher>
 Hash fold_hashes(Hasher& hasher, const std::byte* hashes, std::size_t count) {
+  if (count == 1) return load<Hash>(hashes);
   std::array<Hash, kTileWidth> level{};
   for (std::size_t i = 0; i < count; ++i) level[i] = load<Hash>(hashes + sizeof(Hash) * i);
   for (; count > 1; count /= 2) {

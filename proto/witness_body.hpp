@@ -130,41 +130,44 @@ inline std::optional<AuditBody> decode_audit_body(Bytes bytes) noexcept {
 struct AnchorBody {
   std::uint64_t size = 0;
   Hash root{};
-  Hash note_hash{};
   std::uint16_t http_status = 0;
   std::uint16_t flags = 0;
   std::uint32_t attempts = 0;
   std::int64_t first_attempt_wall_ns = 0;
   std::int64_t answered_wall_ns = 0;
+  std::string_view note;  // the head, as it was posted; at most kNoteBytesMax
   std::string_view answer;
 };
 
 inline BodyBuffer encode(const AnchorBody& body) {
-  BodyBuffer out = body_detail::fixed(96, body.answer);
+  BodyBuffer out = body_detail::fixed(72 + body.note.size(), body.answer);
   store(out.data(), body.size);
   store(out.data() + 8, body.root);
-  store(out.data() + 40, body.note_hash);
-  store(out.data() + 72, body.http_status);
-  store(out.data() + 74, body.flags);
-  store(out.data() + 76, body.attempts);
-  store(out.data() + 80, body.first_attempt_wall_ns);
-  store(out.data() + 88, body.answered_wall_ns);
+  store(out.data() + 40, body.http_status);
+  store(out.data() + 42, body.flags);
+  store(out.data() + 44, body.attempts);
+  store(out.data() + 48, body.first_attempt_wall_ns);
+  store(out.data() + 56, body.answered_wall_ns);
+  store(out.data() + 64, static_cast<std::uint32_t>(body.note.size()));
+  std::memcpy(out.data() + 72, body.note.data(), body.note.size());
   return out;
 }
 
 inline std::optional<AnchorBody> decode_anchor_body(Bytes bytes) noexcept {
-  if (bytes.size() < 96) return std::nullopt;
+  if (bytes.size() < 72) return std::nullopt;
   const std::byte* from = bytes.data();
+  const auto note_bytes = load<std::uint32_t>(from + 64);
+  if (note_bytes > bytes.size() - 72 || load<std::uint32_t>(from + 68) != 0) return std::nullopt;
   AnchorBody body;
   body.size = load<std::uint64_t>(from);
   body.root = load<Hash>(from + 8);
-  body.note_hash = load<Hash>(from + 40);
-  body.http_status = load<std::uint16_t>(from + 72);
-  body.flags = load<std::uint16_t>(from + 74);
-  body.attempts = load<std::uint32_t>(from + 76);
-  body.first_attempt_wall_ns = load<std::int64_t>(from + 80);
-  body.answered_wall_ns = load<std::int64_t>(from + 88);
-  body.answer = as_text(bytes.subspan(96));
+  body.http_status = load<std::uint16_t>(from + 40);
+  body.flags = load<std::uint16_t>(from + 42);
+  body.attempts = load<std::uint32_t>(from + 44);
+  body.first_attempt_wall_ns = load<std::int64_t>(from + 48);
+  body.answered_wall_ns = load<std::int64_t>(from + 56);
+  body.note = as_text(bytes.subspan(72, note_bytes));
+  body.answer = as_text(bytes.subspan(72 + note_bytes));
   return body;
 }
 

@@ -12,6 +12,7 @@
 #include "daemon/ctl/progress_bar.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/ctl/verify_evidence.hpp"
+#include "daemon/delivery/anchor.hpp"
 #include "daemon/ledger/verify.hpp"
 
 namespace xased::ctl {
@@ -271,6 +272,8 @@ Status read_outside(const VerifyCommandOptions& options, Policy policy, VerifyOp
   }
   to.keys = std::move(policy.logs);
   to.witnesses = std::move(policy.witnesses);
+  to.anchors = std::move(policy.anchors);
+  to.anchor_record_hash = anchor_record_hash;
   for (const std::string& path : options.checkpoints) {
     const auto bytes = read_file(system_file_system(), path, xase::proto::kNoteBytesMax);
     if (!bytes.ok()) return bytes.status();
@@ -352,8 +355,9 @@ void add_verify_command(CLI::App& app, Globals& globals) {
       ->type_name("FILE")
       ->allow_extra_args(false);
   command
-      ->add_option("--policy", options->policy,
-                   "What must be shown: keys, witnesses, properties; see Policy in FORMATS.md")
+      ->add_option(
+          "--policy", options->policy,
+          "What must be shown: keys, witnesses, anchors, properties; see Policy in FORMATS.md")
       ->type_name("FILE");
   command->add_flag("-q,--quiet", options->quiet, "Say it by the exit code alone");
   command->callback([&globals, options] { globals.exit_code = run_verify(globals, *options); });

@@ -2,6 +2,7 @@
 
 #include "daemon/delivery/canonical_json.hpp"
 #include "daemon/delivery/request_body.hpp"
+#include "daemon/delivery/service_hash.hpp"
 #include "daemon/ledger/tree/checkpoint.hpp"
 #include "daemon/ledger/tree/tile_reader.hpp"
 #include "daemon/platform/sha256.hpp"
@@ -55,12 +56,24 @@ Result<Anchor> make_anchor(FileSystem& fs, const std::string& state_dir) {
   Anchor anchor;
   anchor.size = head->size;
   anchor.root = head->root;
-  anchor.note_hash = sha.of(xase::proto::as_bytes(note));
+  anchor.note = note;
   auto request = std::make_shared<Request>();
   request->body = body_of(note, *head, leaf->log_id, last->leaf_hash);
-  request->idempotency_key = hex(Bytes(anchor.note_hash).first(kKeyBytes));
+  const Hash note_hash = sha.of(xase::proto::as_bytes(note));
+  request->idempotency_key = hex(Bytes(note_hash).first(kKeyBytes));
   anchor.request = std::move(request);
   return anchor;
+}
+
+std::optional<Hash> anchor_record_hash(const std::string& note, const Hash& log_id,
+                                       const Hash& leaf_hash, const std::optional<Hash>& previous) {
+  const auto parsed = xase::proto::parse_note(note);
+  if (!parsed.ok()) return std::nullopt;
+  const auto head = xase::proto::parse_checkpoint(parsed->text);
+  if (!head.ok()) return std::nullopt;
+  ServiceHasher hasher;
+  const auto hashes = hasher.of_body(body_of(note, *head, log_id, leaf_hash));
+  return hashes ? std::optional(hasher.record_hash(previous, *hashes)) : std::nullopt;
 }
 
 }  // namespace xased

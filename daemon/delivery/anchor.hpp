@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "daemon/delivery/transport.hpp"
@@ -17,7 +18,7 @@ inline constexpr std::string_view kAnchorPolicy = "xase.checkpoint";
 struct Anchor {
   std::uint64_t size = 0;  // entries that the head covers
   xase::proto::Hash root{};
-  xase::proto::Hash note_hash{};  // SHA-256 of the note
+  std::string note;
   std::shared_ptr<const Request> request;
 };
 
@@ -30,5 +31,12 @@ struct Anchor {
 // kNotFound where there is no checkpoint, or none of an entry; otherwise what reading or checking
 // the tree's files says.
 Result<Anchor> make_anchor(FileSystem& fs, const std::string& state_dir);
+
+// What the service's record_hash of that record must be, behind the record with `previous`;
+// nothing: the tenant's first. `leaf_hash` is that of the last entry that the head in `note`
+// covers. Nothing where `note` is none of a head.
+std::optional<xase::proto::Hash> anchor_record_hash(
+    const std::string& note, const xase::proto::Hash& log_id, const xase::proto::Hash& leaf_hash,
+    const std::optional<xase::proto::Hash>& previous);
 
 }  // namespace xased

@@ -122,7 +122,7 @@ void DeliveryCore::hand_back_anchor(const Answer& answer, const Verdict& verdict
   handback.text = cut_text(answer.body, xase::proto::kBodyTextBytesMax);
   handback.anchor.size = anchor_->anchor.size;
   handback.anchor.root = anchor_->anchor.root;
-  handback.anchor.note_hash = anchor_->anchor.note_hash;
+  handback.note = anchor_->anchor.note;
   handback.anchor.http_status = static_cast<std::uint16_t>(answer.status);
   handback.anchor.flags = verdict.replayed ? xase::proto::kReceiptReplayed : std::uint16_t{0};
   handback.anchor.attempts = anchor_->attempts;

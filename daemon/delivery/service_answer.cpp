@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "proto/hex.hpp"
+
 namespace xased {
 
 using xase::proto::Hash;
@@ -11,12 +13,6 @@ using xase::proto::Hash;
 namespace {
 
 constexpr std::size_t kIdBytesMax = 128;
-
-std::optional<unsigned> nibble(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
-  return std::nullopt;
-}
 
 // It becomes part of an address.
 bool is_plain_id(std::string_view id) {
@@ -27,18 +23,6 @@ bool is_plain_id(std::string_view id) {
 }
 
 }  // namespace
-
-std::optional<Hash> hash_of_hex(std::string_view text) {
-  Hash hash{};
-  if (text.size() != 2 * hash.size()) return std::nullopt;
-  for (std::size_t i = 0; i < hash.size(); ++i) {
-    const auto high = nibble(text[2 * i]);
-    const auto low = nibble(text[2 * i + 1]);
-    if (!high || !low) return std::nullopt;
-    hash[i] = static_cast<std::byte>(*high << 4U | *low);
-  }
-  return hash;
-}
 
 struct ServiceAnswerReader::Impl {
   simdjson::dom::parser parser;
@@ -53,7 +37,7 @@ std::optional<ServiceReceipt> ServiceAnswerReader::receipt(std::string_view body
   std::string_view id;
   std::string_view text;
   if (object["transaction_id"].get(id) || object["record_hash"].get(text)) return std::nullopt;
-  const std::optional<Hash> hash = hash_of_hex(text);
+  const std::optional<Hash> hash = xase::proto::hash_of_hex(text);
   if (!hash || !is_plain_id(id)) return std::nullopt;
   return ServiceReceipt{std::string(id), *hash};
 }
@@ -81,12 +65,12 @@ ServiceWord ServiceAnswerReader::word(const Answer& answer) {
     return word;
   }
   if (hash.get(text)) return word;
-  const std::optional<Hash> record_hash = hash_of_hex(text);
+  const std::optional<Hash> record_hash = xase::proto::hash_of_hex(text);
   if (!record_hash) return word;
   word.record_hash = *record_hash;
   if (!previous.is_null()) {
     if (previous.get(text)) return word;
-    word.previous_hash = hash_of_hex(text);
+    word.previous_hash = xase::proto::hash_of_hex(text);
     if (!word.previous_hash && !text.empty()) return word;
   }
   word.kind = ServiceWord::Kind::kRecord;

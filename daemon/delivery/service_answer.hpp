@@ -47,7 +47,4 @@ class ServiceAnswerReader {
   std::unique_ptr<Impl> impl_;
 };
 
-// 64 characters of lowercase hex.
-std::optional<xase::proto::Hash> hash_of_hex(std::string_view text);
-
 }  // namespace xased

@@ -6,7 +6,9 @@
 
 #include "daemon/config/suggest.hpp"
 #include "daemon/evidence/signed_head.hpp"
+#include "daemon/ledger/verify.hpp"
 #include "daemon/platform/sha256.hpp"
+#include "proto/hex.hpp"
 
 namespace xased {
 
@@ -20,7 +22,9 @@ using Words = std::vector<std::string_view>;
 
 constexpr std::size_t kWitnessesMax = 1000;
 constexpr std::size_t kGroupsMax = 1000;
+constexpr std::size_t kAnchorsMax = 1000;
 constexpr std::string_view kNoQuorum = "none";
+constexpr std::string_view kFirstRecord = "genesis";
 
 Words words_of(std::string_view line) {
   constexpr std::string_view kSpace = " \t\r";
@@ -62,6 +66,8 @@ class Parser {
         {"witness", 3, 4, &Parser::take_witness, "witness NAME VERIFIER_KEY [URL]"},
         {"group", 4, kMany, &Parser::take_group, "group NAME any|all|NUMBER MEMBER..."},
         {"quorum", 2, 2, &Parser::take_quorum, "quorum NAME|none"},
+        {"anchor", 4, 4, &Parser::take_anchor,
+         "anchor TRANSACTION_ID RECORD_HASH PREVIOUS_HASH|genesis"},
         {"require", 2, kMany, &Parser::take_require, "require PROPERTY..."},
     };
     std::vector<std::string> names;
@@ -74,7 +80,7 @@ class Parser {
       return (this->*kind.take)(words);
     }
     return quoted(words[0]) + " begins no line of a policy" + meant(words[0], names) +
-           " There are log, witness, group, quorum and require";
+           " There are log, witness, group, quorum, anchor and require";
   }
 
   // What is wrong with the whole, or empty.
@@ -155,19 +161,45 @@ class Parser {
     return {};
   }
 
+  std::string take_anchor(const Words& words) {
+    PinnedAnchor anchor;
+    anchor.transaction_id = words[1];
+    for (const PinnedAnchor& other : policy_.anchors) {
+      if (other.transaction_id == anchor.transaction_id) return "this anchor is there twice";
+    }
+    const auto hash = xase::proto::hash_of_hex(words[2]);
+    if (!hash) return not_a_hash(words[2]);
+    anchor.record_hash = *hash;
+    if (words[3] != kFirstRecord) {
+      anchor.previous = xase::proto::hash_of_hex(words[3]);
+      if (!anchor.previous) return not_a_hash(words[3]) + ", nor genesis";
+    }
+    if (policy_.anchors.size() == kAnchorsMax) return "there are too many anchors";
+    policy_.anchors.push_back(std::move(anchor));
+    // Of a proof or a bundle too, which holds none.
+    require(std::string(verify_property_name(VerifyProperty::kAnchors)));
+    return {};
+  }
+
   std::string take_require(const Words& words) {
     const std::vector<std::string> known = property_names();
     for (auto word = words.begin() + 1; word != words.end(); ++word) {
       if (std::find(known.begin(), known.end(), *word) == known.end()) {
         return quoted(*word) + " is no property that verify tells of" + meant(*word, known);
       }
-      std::string name(*word);
-      if (std::find(policy_.required.begin(), policy_.required.end(), name) ==
-          policy_.required.end()) {
-        policy_.required.push_back(std::move(name));
-      }
+      require(std::string(*word));
     }
     return {};
+  }
+
+  void require(std::string name) {
+    auto& required = policy_.required;
+    if (std::find(required.begin(), required.end(), name) != required.end()) return;
+    required.push_back(std::move(name));
+  }
+
+  static std::string not_a_hash(std::string_view text) {
+    return quoted(text) + " is no hash, 64 digits of lower-case hexadecimal";
   }
 
   static std::string not_a_key(std::string_view text, NoteFault fault) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/ledger/verify_anchors.hpp"
 #include "daemon/ledger/verify_witnesses.hpp"
 #include "daemon/platform/status.hpp"
 #include "proto/verifier_key.hpp"
@@ -17,6 +18,7 @@ inline constexpr std::size_t kPolicyBytesMax = std::size_t{1} << 20;
 struct Policy {
   std::vector<xase::proto::VerifierKey> logs;  // pinned: one of them must have signed
   WitnessPolicy witnesses;
+  std::vector<PinnedAnchor> anchors;  // the service must stand by these
   // Names of properties that must be PROVEN, of a ledger, a proof or a bundle.
   std::vector<std::string> required;
 };

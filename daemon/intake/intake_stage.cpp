@@ -207,6 +207,7 @@ bool IntakeStage::append_handback(const Handback& handback) {
   }
   if (handback.kind == Handback::Kind::kAnchor) {
     xase::proto::AnchorBody anchor = handback.anchor;
+    anchor.note = handback.note;
     anchor.answer = cut_text(handback.text, xase::proto::kBodyTextBytesMax);
     awaited.entry_sequence =
         ledger_.append_body(EntryType::kAnchor, Subject{}, xase::proto::encode(anchor));

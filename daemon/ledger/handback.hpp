@@ -32,8 +32,9 @@ struct Handback {
   xase::proto::ReceiptBody body{};
   // kAudit. `audit.answer` is not set: the text is `text`.
   xase::proto::AuditBody audit{};
-  // kAnchor; the same.
+  // kAnchor; the same, and neither is `anchor.note`.
   xase::proto::AnchorBody anchor{};
+  std::string note;
   // The answer's body or, for kJournalDamaged, what is wrong.
   std::string text;
   std::uint64_t first = 0;

@@ -44,6 +44,7 @@ Result<std::unique_ptr<SegmentReader>> SegmentReader::open(FileSystem& fs,
 Status SegmentReader::fill(std::size_t bytes) {
   const std::size_t wanted = std::max(bytes, kBufferBytes);
   if (buffer_.size() < wanted) buffer_.resize(wanted);
+  ++reads_;
   const auto got = file_->read_at(buffer_, position_);
   if (!got.ok()) return got.status();
   buffer_position_ = position_;

@@ -24,6 +24,14 @@ class SegmentReader {
   // The frame at position(): views into the buffer, valid until the next call. Where the file ends:
   // kEnd at a frame's edge, kDamaged inside one. Never kIncomplete.
   Result<xase::proto::FrameResult> read_frame();
+  // What the buffer holds from position() on, the frame that read_frame() gave first: views until
+  // the next call, and the same bytes until reads() is another.
+  xase::proto::Bytes ahead() const {
+    const std::size_t offset = position_ - buffer_position_;
+    return {buffer_.data() + offset, buffer_used_ - offset};
+  }
+  // How often the buffer was filled.
+  std::uint64_t reads() const { return reads_; }
   // Moves behind a frame that read_frame() gave.
   void skip(const xase::proto::Frame& frame) { position_ += frame.bytes; }
   // Moves to the next place behind position() where a frame seems to start, whether or not it is
@@ -56,6 +64,7 @@ class SegmentReader {
   std::vector<std::byte> buffer_;  // file bytes from buffer_position_
   std::uint64_t buffer_position_ = 0;
   std::size_t buffer_used_ = 0;
+  std::uint64_t reads_ = 0;
   std::uint64_t searched_bytes_ = 0;
 };
 

@@ -20,11 +20,12 @@ std::string count_of(std::uint64_t count, std::string_view one, std::string_view
 class Judge {
  public:
   Judge(LedgerWalk::Facts facts, const VerifyFindings& findings, const VerifyHeads& heads,
-        const VerifySeals& seals, const VerifyOptions& options)
+        const VerifySeals& seals, const VerifyAnchors& anchors, const VerifyOptions& options)
       : facts_(std::move(facts)),
         findings_(findings),
         heads_(heads),
         seals_(seals),
+        anchors_(anchors),
         options_(options) {}
 
   VerifyReport judge();
@@ -46,6 +47,7 @@ class Judge {
   const VerifyFindings& findings_;
   const VerifyHeads& heads_;
   const VerifySeals& seals_;
+  const VerifyAnchors& anchors_;
   const VerifyOptions& options_;
 };
 
@@ -85,6 +87,8 @@ bool Judge::is_required(VerifyProperty property) const {
       return !options_.earlier.empty();
     case VerifyProperty::kWitnesses:
       return options_.witnesses.asks();
+    case VerifyProperty::kAnchors:
+      return !options_.anchors.empty();
     default:
       return property < VerifyProperty::kTotals;
   }
@@ -106,6 +110,8 @@ VerifyPropertyReport Judge::judge_one(VerifyProperty property) const {
     if (report.findings > 1) {
       report.text += " (and " + count_of(report.findings - 1, "place", "places") + " more)";
     }
+  } else if (property == VerifyProperty::kAnchors) {
+    anchors_.judge(report);
   } else if (property > VerifyProperty::kBeginning) {
     heads_.judge(report);
   } else if (property == VerifyProperty::kBeginning) {
@@ -235,7 +241,7 @@ std::string_view verify_property_name(VerifyProperty property) {
   constexpr std::array<std::string_view, kVerifyProperties> kNames{
       "segments",  "frames",   "complete", "chain",     "log_id",    "commitments",
       "producers", "receipts", "totals",   "seals",     "beginning", "checkpoint",
-      "signer",    "end",      "extends",  "witnesses", "tiles"};
+      "signer",    "end",      "extends",  "witnesses", "anchors",   "tiles"};
   return kNames[static_cast<std::size_t>(property)];
 }
 
@@ -282,7 +288,9 @@ Result<VerifyReport> verify_ledger(FileSystem& fs, const std::string& state_dir,
   LedgerWalk walk(fs, state_dir, options);
   if (Status status = walk.run(); !status.ok()) return status;
   LedgerWalk::Facts facts = walk.take_facts();
-  return Judge(std::move(facts), walk.findings(), walk.heads(), walk.seals(), options).judge();
+  return Judge(std::move(facts), walk.findings(), walk.heads(), walk.seals(), walk.anchors(),
+               options)
+      .judge();
 }
 
 }  // namespace xased

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/ledger/verify_anchors.hpp"
 #include "daemon/ledger/verify_witnesses.hpp"
 #include "daemon/platform/file_system.hpp"
 #include "proto/frame.hpp"
@@ -45,9 +46,10 @@ enum class VerifyProperty : std::uint8_t {
   kEnd,          // nothing was cut off behind, up to where a pinned key signed
   kExtends,      // it goes on from each earlier checkpoint that was given
   kWitnesses,    // those saw it who must have, as their cosignatures on its heads show
+  kAnchors,      // the service took heads of it, as it says itself
   kTiles,        // the tree's files, from which proofs are made, are those of that head
 };
-inline constexpr std::size_t kVerifyProperties = 17;
+inline constexpr std::size_t kVerifyProperties = 18;
 
 // Stable, lower case: for --json and for policies.
 std::string_view verify_property_name(VerifyProperty property);
@@ -60,9 +62,9 @@ struct VerifyPropertyReport {
   // Whether it must be PROVEN for the ledger to pass. All up to kTotals, but for kLogId where
   // retention removed the first entry; kCheckpoint and kSigner where a key is pinned, and kSeals
   // too where there are any; kExtends where an earlier checkpoint is given, kWitnesses where a
-  // quorum is; and what VerifyOptions::required names. kBeginning is not, because retention is no
-  // offence; kEnd says no more than the two before it; kTiles is not, because they can be made
-  // again.
+  // quorum is, kAnchors where one is given; and what VerifyOptions::required names. kBeginning is
+  // not, because retention is no offence; kEnd says no more than the two before it; kTiles is not,
+  // because they can be made again.
   bool required = false;
   // Lowest sequence at which it was refuted; 0 where it was not. What lies outside of entries is
   // named by the sequence that comes next.
@@ -171,6 +173,9 @@ struct VerifyOptions {
   std::vector<Earlier> earlier;
   // Who must have seen it: the ledger's own head or an earlier one that it goes on from.
   WitnessPolicy witnesses;
+  // What the service says of heads that it took, and how its record_hash follows.
+  std::vector<PinnedAnchor> anchors;
+  AnchorRecordHash anchor_record_hash;
   // Asked for beyond what is required anyway.
   std::vector<VerifyProperty> required;
   // Bytes done of bytes to do; called now and then, in the caller's thread.

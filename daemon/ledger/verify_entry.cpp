@@ -7,7 +7,7 @@
 #include "daemon/ledger/verify_walk.hpp"
 #include "proto/entry_body.hpp"
 #include "proto/hashing.hpp"
-#include "proto/run_dir.hpp"
+#include "proto/hex.hpp"
 #include "proto/witness_body.hpp"
 
 namespace xased {
@@ -30,17 +30,6 @@ std::string number(std::uint64_t value) { return std::to_string(value); }
 
 Hash previous_of(const Frame& frame) {
   return xase::proto::load<Hash>(frame.leaf.data() + xase::proto::kLeafPreviousOffset);
-}
-
-std::optional<Hash> parse_hash(const std::string& hex) {
-  Hash hash{};
-  if (hex.size() != 2 * hash.size()) return std::nullopt;
-  for (std::size_t i = 0; i < hex.size(); ++i) {
-    const std::size_t digit = std::string_view("0123456789abcdef").find(hex[i]);
-    if (digit == std::string_view::npos) return std::nullopt;
-    hash[i / 2] = static_cast<std::byte>((std::to_integer<std::size_t>(hash[i / 2]) << 4) | digit);
-  }
-  return hash;
 }
 
 std::string text_of(const nlohmann::json& object, const char* name) {
@@ -81,10 +70,18 @@ void LedgerWalk::meet(const Frame& frame) {
   take(frame);
 }
 
+// Of the frame at the reader's position.
+const FrameHashes& LedgerWalk::hashes_of_frame() {
+  if (reads_ != reader_->reads()) hashes_.forget();
+  reads_ = reader_->reads();
+  return hashes_.of(reader_->position(), reader_->ahead());
+}
+
 // The next entry of the chain.
 void LedgerWalk::take(const Frame& frame) {
   const auto leaf = xase::proto::decode_leaf(frame.leaf);
-  const Hash hash = xase::proto::leaf_hash(sha256_, frame.leaf);
+  const FrameHashes& hashes = hashes_of_frame();
+  const Hash& hash = hashes.leaf;
   const std::uint64_t sequence = frame.sequence;
   heads_.roots().take(hash);
   check_link(frame);
@@ -107,7 +104,7 @@ void LedgerWalk::take(const Frame& frame) {
     report.last_wall_ns = leaf->wall_ns;
     const bool erased = frame.erasable.empty();
     if (erased) ++report.counts.erased;
-    apply(*leaf, hash, check_commitments(*leaf, frame.erasable), erased);
+    apply(*leaf, hash, check_commitments(*leaf, frame.erasable, hashes.commitments), erased);
   } else {
     // What it said is not known.
     producers_.lose(sequence);
@@ -233,7 +230,8 @@ bool LedgerWalk::check_leaf(const Frame& frame, const std::optional<Leaf>& leaf)
 }
 
 // Gives the body of an entry that is no record, where it can be read.
-Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
+Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes,
+                                    const std::array<Hash, xase::proto::kParts>& commitments) {
   const bool is_record = leaf.type == EntryType::kRecord;
   const auto fail = [&](std::string text) {
     refute(VerifyProperty::kCommitments, leaf.sequence, std::move(text));
@@ -254,8 +252,7 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
   }
   ++facts_.commitments;
   for (std::size_t i = 0; i < xase::proto::kParts; ++i) {
-    const Hash hash = xase::proto::commitment(sha256_, i, erasable->salts[i], erasable->parts[i]);
-    if (hash == leaf.commitments[i]) continue;
+    if (commitments[i] == leaf.commitments[i]) continue;
     fail("its " + std::string(kPartNames[i]) + " is not what the leaf commits to");
   }
   const Bytes body = erasable->parts[kRestPart];
@@ -266,7 +263,7 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes) {
   if (leaf.type == EntryType::kRejected && !xase::proto::decode_rejected_body(body)) {
     fail("the body of this REJECTED is malformed");
   }
-  if (leaf.type == EntryType::kAnchor && !xase::proto::decode_anchor_body(body)) {
+  if (leaf.type == EntryType::kAnchor && !anchors_.take(leaf, body)) {
     fail("the body of this ANCHOR is malformed");
   }
   if (leaf.type == EntryType::kAudit && !xase::proto::decode_audit_body(body)) {
@@ -309,7 +306,7 @@ void LedgerWalk::check_start(const Leaf& leaf, Bytes body, bool erased) {
   const std::string origin = text_of(start, "origin");
   if (facts_.report.origin.empty()) facts_.report.origin = origin;
   if (!is_first) return;
-  const auto nonce = parse_hash(text_of(start, "nonce"));
+  const auto nonce = xase::proto::hash_of_hex(text_of(start, "nonce"));
   if (!nonce || !start.contains("origin")) {
     refute(VerifyProperty::kLogId, 1, "START does not say origin and nonce");
     return;

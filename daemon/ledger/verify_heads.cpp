@@ -161,6 +161,11 @@ std::optional<std::uint64_t> VerifyHeads::own_size() const {
   return own_->checkpoint.size;
 }
 
+std::optional<xase::proto::Checkpoint> VerifyHeads::shown() const {
+  if (!own_size() || !own_->shows()) return std::nullopt;
+  return own_->checkpoint;
+}
+
 std::string VerifyHeads::names_of(const std::vector<VerifierKey>& keys) {
   std::string names;
   for (const VerifierKey& key : keys) {

@@ -42,6 +42,10 @@ class VerifyHeads {
                 const std::function<void()>& progress);
   // The entries that the ledger's own head covers, where there is one and it is well-formed.
   std::optional<std::uint64_t> own_size() const;
+  // That head, where it is shown to be this ledger's.
+  std::optional<xase::proto::Checkpoint> shown() const;
+  // The directory of the tree's files.
+  const std::string& tree() const { return tree_; }
   bool own_is_signed_by(const xase::proto::VerifierKey& key) const {
     return own_ && own_->signers.has(key);
   }

@@ -5,6 +5,8 @@
 namespace xased {
 
 using xase::proto::Hash;
+using xase::proto::kTileHeight;
+using xase::proto::kTileWidth;
 using xase::proto::TreeFrontier;
 
 // A node as the tiles have it, unchecked.
@@ -51,6 +53,7 @@ void VerifyRoots::lose(std::uint64_t through) {
     const auto hash = tile_node(0, last_);
     if (!hash) {
       frontier_.reset();
+      leaves_.clear();
       unknown_from_ = last_ + 1;
       break;
     }
@@ -63,7 +66,15 @@ void VerifyRoots::lose(std::uint64_t through) {
 void VerifyRoots::add(const Hash& leaf_hash) {
   ++last_;
   if (!frontier_) return;
-  frontier_->append(sha_, leaf_hash);
+  if (leaves_.empty() && frontier_->size() % kTileWidth != 0) {
+    frontier_->append(sha_, leaf_hash);
+  } else {
+    leaves_.push_back(leaf_hash);
+    if (leaves_.size() == kTileWidth) {
+      frontier_->append_node(sha_, kTileHeight, fold_nodes(batch_, leaves_));
+      leaves_.clear();
+    }
+  }
   keep_root();
 }
 
@@ -71,7 +82,9 @@ void VerifyRoots::keep_root() {
   if (!frontier_) return;
   const auto wanted = roots_.find(last_);
   if (wanted == roots_.end()) return;
-  wanted->second = frontier_->root(sha_);
+  TreeFrontier whole = *frontier_;
+  for (const Hash& leaf_hash : leaves_) whole.append(sha_, leaf_hash);
+  wanted->second = whole.root(sha_);
   borrowed_at_[last_] = borrowed_;
 }
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "daemon/platform/file_system.hpp"
-#include "daemon/platform/sha256.hpp"
+#include "daemon/platform/sha256_batch.hpp"
 #include "proto/merkle.hpp"
 #include "proto/tiles.hpp"
 
@@ -58,7 +58,10 @@ class VerifyRoots {
   const std::string directory_;
   std::uint64_t tiles_size_ = 0;
   Sha256 sha_;
+  Sha256Batch batch_;
+  // Of the leaves before leaves_, which are hashed into it once they fill a tile.
   std::optional<xase::proto::TreeFrontier> frontier_ = xase::proto::TreeFrontier();
+  std::vector<Hash> leaves_;
   std::map<std::uint64_t, std::optional<Hash>> roots_;
   std::uint64_t begin_ = 1;
   std::uint64_t last_ = 0;

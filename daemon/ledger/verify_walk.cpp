@@ -51,7 +51,7 @@ std::optional<ClaimedFrame> claimed_frame(Bytes header) {
   claimed.leaf_bytes = load<std::uint32_t>(from + 8);
   claimed.erasable_bytes = load<std::uint32_t>(from + 12);
   claimed.sequence = load<std::uint64_t>(from + 16);
-  const bool is_entry = type >= 1 && type <= 13;
+  const bool is_entry = type >= 1 && type <= xase::proto::kEntryTypes;
   const bool sizes_fit = claimed.is_mark
                              ? claimed.leaf_bytes == 0 && claimed.erasable_bytes == 8
                              : is_entry && claimed.leaf_bytes == kLeafBytes &&
@@ -105,7 +105,8 @@ LedgerWalk::LedgerWalk(FileSystem& fs, const std::string& state_dir, const Verif
       heads_(fs, state_dir, options, findings_),
       producers_(findings_),
       receipts_(findings_),
-      seals_(findings_, producers_, heads_.keys()) {}
+      seals_(findings_, producers_, heads_.keys()),
+      anchors_(options.anchors, options.anchor_record_hash, findings_) {}
 
 Status LedgerWalk::run() {
   if (Status status = heads_.open(); !status.ok()) return status;
@@ -116,6 +117,9 @@ Status LedgerWalk::run() {
   }
   if (broken_link_ != 0) settle_broken_link(true);
   if (Status status = heads_.settle(log_id_, [this] { report_progress(0); }); !status.ok()) {
+    return status;
+  }
+  if (Status status = anchors_.settle(fs_, heads_.tree(), heads_.shown()); !status.ok()) {
     return status;
   }
   if (options_.progress) options_.progress(bytes_total_, bytes_total_);
@@ -180,6 +184,7 @@ Status LedgerWalk::walk_segment(std::size_t index) {
     return opened.status();
   }
   reader_ = std::move(*opened);
+  hashes_.forget();
   first_ = segment.first;
   is_last_ = index + 1 == segments_.size();
   next_first_ = is_last_ ? 0 : segments_[index + 1].first;

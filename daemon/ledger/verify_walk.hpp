@@ -1,6 +1,7 @@
 // Walks all segments of a ledger, once, in order, and verifies what it meets.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,8 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "daemon/ledger/hash_ahead.hpp"
 #include "daemon/ledger/segment_reader.hpp"
 #include "daemon/ledger/verify.hpp"
+#include "daemon/ledger/verify_anchors.hpp"
 #include "daemon/ledger/verify_findings.hpp"
 #include "daemon/ledger/verify_heads.hpp"
 #include "daemon/ledger/verify_producers.hpp"
@@ -45,6 +48,7 @@ class LedgerWalk {
   const VerifyFindings& findings() const { return findings_; }
   const VerifyHeads& heads() const { return heads_; }
   const VerifySeals& seals() const { return seals_; }
+  const VerifyAnchors& anchors() const { return anchors_; }
 
  private:
   using Hash = xase::proto::Hash;
@@ -87,11 +91,13 @@ class LedgerWalk {
   void take(const xase::proto::Frame& frame);
   void repeat(const xase::proto::Frame& frame);
   void compare_with_repeat(std::uint64_t sequence, const Hash& hash);
+  const FrameHashes& hashes_of_frame();
   void check_mark(const xase::proto::Frame& frame);
   void check_link(const xase::proto::Frame& frame);
   void settle_broken_link(bool successor_fits);
   bool check_leaf(const xase::proto::Frame& frame, const std::optional<xase::proto::Leaf>& leaf);
-  Bytes check_commitments(const xase::proto::Leaf& leaf, Bytes erasable);
+  Bytes check_commitments(const xase::proto::Leaf& leaf, Bytes erasable,
+                          const std::array<Hash, xase::proto::kParts>& commitments);
   void apply(const xase::proto::Leaf& leaf, const Hash& hash, Bytes body, bool erased);
   void check_start(const xase::proto::Leaf& leaf, Bytes body, bool erased);
   void keep_gap(const xase::proto::Leaf& leaf, Bytes body);
@@ -111,8 +117,10 @@ class LedgerWalk {
   VerifyProducers producers_;
   VerifyReceipts receipts_;
   VerifySeals seals_;
+  VerifyAnchors anchors_;
   Facts facts_;
   Sha256 sha256_;
+  HashAhead hashes_;
 
   struct Segment {
     std::uint64_t first = 0;
@@ -142,6 +150,7 @@ class LedgerWalk {
 
   // The segment being walked.
   std::unique_ptr<SegmentReader> reader_;
+  std::uint64_t reads_ = 0;  // of the reader, at which hashes_ was right
   std::uint64_t first_ = 0;
   bool is_last_ = false;
   std::uint64_t next_first_ = 0;  // 0: it is the last one

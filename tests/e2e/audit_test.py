@@ -118,6 +118,33 @@ class Audit(E2eTest):
         self.assertEqual(daemon.stats()["audit_failures"], 1)
         self.verify(daemon)
 
+    def test_an_auditor_pins_what_the_service_says_of_a_head(self):
+        api = self.api()
+        daemon = self.daemon(api, settings={"anchor.always": "true", "anchor.interval": "1s"})
+        self.record(daemon, with_ids("before", 20))
+        daemon.until(lambda s: s["anchored_size"] > 0, "a head is anchored")
+        self.record(daemon, with_ids("after", 20))
+        daemon.drained(40)
+        key = self.ctl_ok(daemon, "keys", "show", daemon.state_dir).split()[-1]
+        daemon.stop()
+        # As someone would who trusts the service and not this host.
+        anchor = next(r for r in api.records()
+                      if json.loads(r["body"])["policyId"] == "xase.checkpoint")
+        status, answer = api.call("GET", f"/api/xase/v1/verify/{anchor['transaction_id']}")
+        self.assertEqual(status, 200)
+        chain = json.loads(answer)["chain"]
+        policy = self.folder / "policy"
+
+        def verified(record_hash, expect):
+            policy.write_text(f"log {key}\nanchor {anchor['transaction_id']} {record_hash} "
+                              f"{chain['previous_hash'] or 'genesis'}\n")
+            done = self.ctl(daemon, "verify", daemon.state_dir, "--policy", policy, "--json")
+            self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
+            return next(p for p in json.loads(done.stdout)["properties"] if p["name"] == "anchors")
+
+        self.assertEqual(verified(chain["record_hash"], 0)["verdict"], "PROVEN")
+        self.assertEqual(verified("0" * 64, 1)["verdict"], "REFUTED")
+
     def test_a_signed_head_goes_ahead_of_what_the_limit_holds_up(self):
         api = self.api()
         daemon = self.daemon(api, settings={"anchor.after": "0", "anchor.interval": "1s"})

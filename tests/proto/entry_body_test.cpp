@@ -143,27 +143,30 @@ TEST(AnchorBody, ComesBackAndLiesAsItsLayoutSays) {
   AnchorBody body;
   body.size = 70000;
   body.root.fill(std::byte{1});
-  body.note_hash.fill(std::byte{2});
   body.http_status = 201;
   body.flags = kReceiptReplayed;
   body.attempts = 3;
   body.first_attempt_wall_ns = 4;
   body.answered_wall_ns = 5;
+  body.note = "note";
   body.answer = "{}";
-  const BodyBuffer bytes = encode(body);
-  EXPECT_EQ(bytes.size(), 98U);
-  EXPECT_EQ(load<std::uint16_t>(bytes.data() + 72), 201U);
+  BodyBuffer bytes = encode(body);
+  EXPECT_EQ(bytes.size(), 78U);
+  EXPECT_EQ(load<std::uint16_t>(bytes.data() + 40), 201U);
   const auto back = decode_anchor_body(bytes);
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(back->size, 70000U);
   EXPECT_EQ(back->root, body.root);
-  EXPECT_EQ(back->note_hash, body.note_hash);
+  EXPECT_EQ(back->note, "note");
   EXPECT_EQ(back->flags, kReceiptReplayed);
   EXPECT_EQ(back->attempts, 3U);
   EXPECT_EQ(back->first_attempt_wall_ns, 4);
   EXPECT_EQ(back->answered_wall_ns, 5);
   EXPECT_EQ(back->answer, "{}");
-  EXPECT_FALSE(decode_anchor_body(Bytes(bytes).first(95)).has_value());
+  EXPECT_FALSE(decode_anchor_body(Bytes(bytes).first(71)).has_value());
+  EXPECT_FALSE(decode_anchor_body(Bytes(bytes).first(75)).has_value());
+  store(bytes.data() + 68, std::uint32_t{1});
+  EXPECT_FALSE(decode_anchor_body(bytes).has_value());
 }
 
 TEST(AuditKind, HasANameForEach) {

@@ -1,7 +1,9 @@
 #include "daemon/ledger/tree/leaf_walk.hpp"
 
+#include <array>
+
 #include "daemon/ledger/tree/tile_files.hpp"
-#include "daemon/platform/sha256.hpp"
+#include "daemon/platform/sha256_batch.hpp"
 
 namespace xased {
 
@@ -13,7 +15,8 @@ Status walk_leaves(FileSystem& fs, const std::string& directory, std::uint64_t s
                    std::uint64_t at_most,
                    const std::function<Status(Bytes leaf, const Hash& leaf_hash)>& take,
                    Status& stopped) {
-  Sha256 sha;
+  Sha256Batch batch;
+  std::array<Hash, kTileWidth> hashes{};
   Hash previous{};
   stopped = {};
   for (std::uint64_t index = 0; index < at_most;) {
@@ -25,6 +28,13 @@ Status walk_leaves(FileSystem& fs, const std::string& directory, std::uint64_t s
       stopped = bytes.status();
       return {};
     }
+    for (unsigned offset = 0; offset < bundle.width; ++offset) {
+      const auto leaf = xase::proto::bundle_leaf(*bytes, bundle.width, offset);
+      if (!leaf) continue;  // told below, where it is its turn
+      batch.start(hashes[offset]);
+      xase::proto::add_leaf(batch, *leaf);
+    }
+    batch.run();
     for (unsigned offset = 0; offset < bundle.width && index < at_most; ++offset, ++index) {
       const auto bytes_of_leaf = xase::proto::bundle_leaf(*bytes, bundle.width, offset);
       const auto leaf = bytes_of_leaf ? xase::proto::decode_leaf(*bytes_of_leaf) : std::nullopt;
@@ -34,7 +44,7 @@ Status walk_leaves(FileSystem& fs, const std::string& directory, std::uint64_t s
                                        (leaf ? ", chained to the one before" : "")};
         return {};
       }
-      previous = xase::proto::leaf_hash(sha, *bytes_of_leaf);
+      previous = hashes[offset];
       if (Status status = take(*bytes_of_leaf, previous); !status.ok()) return status;
     }
   }

@@ -8,6 +8,7 @@ using xase::proto::kTileHeight;
 using xase::proto::kTileLevels;
 using xase::proto::kTileWidth;
 using xase::proto::Tile;
+using xase::proto::TreeFrontier;
 using Kind = xase::proto::Tile::Kind;
 
 void TileBuilder::append(Bytes leaf, const Hash& leaf_hash, const Full& full) {
@@ -18,26 +19,47 @@ void TileBuilder::append(Bytes leaf, const Hash& leaf_hash, const Full& full) {
     full({Kind::kEntries, 0, size() / kTileWidth, kTileWidth}, bundle_);
     bundle_.clear();
   }
-  frontier_.append(sha_, leaf_hash, [&](unsigned level, std::uint64_t index, const Hash& hash) {
-    if (level % kTileHeight != 0) return;
-    std::vector<std::byte>& hashes = hashes_[level / kTileHeight];
-    hashes.insert(hashes.end(), hash.begin(), hash.end());
-    if (hashes.size() < kTileWidth * sizeof(Hash)) return;
-    full({Kind::kHashes, level / kTileHeight, index / kTileWidth, kTileWidth}, hashes);
+  Hash node = leaf_hash;
+  for (unsigned level = 0; level < kTileLevels; ++level) {
+    std::vector<Hash>& hashes = hashes_[level];
+    hashes.push_back(node);
+    if (hashes.size() < kTileWidth) break;
+    const std::uint64_t index = size_ >> (kTileHeight * (level + 1));
+    full({Kind::kHashes, level, index, kTileWidth}, std::as_bytes(std::span(hashes)));
+    node = fold_nodes(batch_, hashes);
     hashes.clear();
-  });
+  }
+  ++size_;
+}
+
+// Every node that the root is made of lies in a partial tile: what a full one holds is in a node
+// above.
+std::optional<Hash> TileBuilder::node(unsigned level, std::uint64_t index) {
+  const auto place = xase::proto::place_of(level, index, size_);
+  if (!place) return std::nullopt;
+  const std::vector<Hash>& hashes = hashes_[place->tile.level];
+  return xase::proto::fold_hashes(
+      sha_, std::as_bytes(std::span(hashes)).data() + place->first * sizeof(Hash), place->count);
+}
+
+Hash TileBuilder::root() {
+  auto frontier = TreeFrontier::of(
+      size_, [this](unsigned level, std::uint64_t index) { return node(level, index); });
+  return frontier->root(sha_);
 }
 
 std::vector<TileBuilder::Part> TileBuilder::parts() const {
   std::vector<Part> parts;
-  const auto add = [&](Kind kind, unsigned level, const std::vector<std::byte>& bytes) {
+  const auto add = [&](Kind kind, unsigned level, Bytes bytes) {
     if (bytes.empty()) return;
     const std::uint64_t hashes = xase::proto::tile_hashes(level, size());
     parts.push_back(
         {{kind, level, hashes / kTileWidth, static_cast<unsigned>(hashes % kTileWidth)}, bytes});
   };
   add(Kind::kEntries, 0, bundle_);
-  for (unsigned level = 0; level < kTileLevels; ++level) add(Kind::kHashes, level, hashes_[level]);
+  for (unsigned level = 0; level < kTileLevels; ++level) {
+    add(Kind::kHashes, level, std::as_bytes(std::span(hashes_[level])));
+  }
   return parts;
 }
 
@@ -45,29 +67,23 @@ std::optional<TileBuilder> TileBuilder::restore(
     std::uint64_t size,
     const std::function<std::optional<std::vector<std::byte>>(const Tile&)>& read) {
   TileBuilder builder;
-  const auto take = [&](Kind kind, unsigned level, std::vector<std::byte>& to) {
+  builder.size_ = size;
+  const auto take = [&](Kind kind, unsigned level) -> std::optional<std::vector<std::byte>> {
     const std::uint64_t hashes = xase::proto::tile_hashes(level, size);
     const auto width = static_cast<unsigned>(hashes % kTileWidth);
-    if (width == 0) return true;
-    auto bytes = read({kind, level, hashes / kTileWidth, width});
-    if (bytes) to = std::move(*bytes);
-    return bytes.has_value();
+    if (width == 0) return std::vector<std::byte>();
+    return read({kind, level, hashes / kTileWidth, width});
   };
-  if (!take(Kind::kEntries, 0, builder.bundle_)) return std::nullopt;
+  auto bundle = take(Kind::kEntries, 0);
+  if (!bundle) return std::nullopt;
+  builder.bundle_ = std::move(*bundle);
   for (unsigned level = 0; level < kTileLevels; ++level) {
-    if (!take(Kind::kHashes, level, builder.hashes_[level])) return std::nullopt;
+    const auto bytes = take(Kind::kHashes, level);
+    if (!bytes) return std::nullopt;
+    for (std::size_t at = 0; at < bytes->size(); at += sizeof(Hash)) {
+      builder.hashes_[level].push_back(xase::proto::load<Hash>(bytes->data() + at));
+    }
   }
-  // Every node of the frontier lies in a partial tile: what a full one holds is in a node above.
-  const auto frontier = xase::proto::TreeFrontier::of(
-      size, [&](unsigned level, std::uint64_t index) -> std::optional<Hash> {
-        const auto place = xase::proto::place_of(level, index, size);
-        if (!place) return std::nullopt;
-        const std::vector<std::byte>& hashes = builder.hashes_[place->tile.level];
-        return xase::proto::fold_hashes(builder.sha_, hashes.data() + place->first * sizeof(Hash),
-                                        place->count);
-      });
-  if (!frontier) return std::nullopt;
-  builder.frontier_ = *frontier;
   return builder;
 }
 

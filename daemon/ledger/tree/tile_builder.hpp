@@ -7,12 +7,13 @@
 #include <optional>
 #include <vector>
 
-#include "daemon/platform/sha256.hpp"
+#include "daemon/platform/sha256_batch.hpp"
 #include "proto/tiles.hpp"
 
 namespace xased {
 
-// Holds the frontier, at most 255 hashes a level and at most 255 leaves. One owner.
+// Holds at most 255 hashes a level and at most 255 leaves, and hashes a level's nodes once they
+// fill a tile. One owner.
 class TileBuilder {
  public:
   // A tile that has just become full; `bytes` is what its file holds, and is gone after the call.
@@ -22,8 +23,9 @@ class TileBuilder {
   // with their hashes, those of lower levels before those of higher ones.
   void append(xase::proto::Bytes leaf, const xase::proto::Hash& leaf_hash, const Full& full);
 
-  std::uint64_t size() const { return frontier_.size(); }
-  xase::proto::Hash root() { return frontier_.root(sha_); }
+  std::uint64_t size() const { return size_; }
+  // Folds what the partial tiles hold: the caller keeps what it asked for.
+  xase::proto::Hash root();
 
   // The tiles that are partial, bundle first and then by level; `bytes` until the next append().
   struct Part {
@@ -40,9 +42,12 @@ class TileBuilder {
       const std::function<std::optional<std::vector<std::byte>>(const xase::proto::Tile&)>& read);
 
  private:
+  std::optional<xase::proto::Hash> node(unsigned level, std::uint64_t index);
+
+  std::uint64_t size_ = 0;
   Sha256 sha_;
-  xase::proto::TreeFrontier frontier_;
-  std::array<std::vector<std::byte>, xase::proto::kTileLevels> hashes_;
+  Sha256Batch batch_;
+  std::array<std::vector<xase::proto::Hash>, xase::proto::kTileLevels> hashes_;
   std::vector<std::byte> bundle_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "daemon/evidence/make_bundle.hpp"
 #include "daemon/evidence/verify_bundle.hpp"
+#include "proto/hex.hpp"
 #include "tests/daemon/evidence/proven_ledger.hpp"
 #include "tests/daemon/ledger/cosigned.hpp"
 
@@ -57,7 +58,7 @@ TEST_F(ReadPolicy, TakesLogsWitnessesGroupsQuorumAndProperties) {
 TEST_F(ReadPolicy, SaysWhichLineIsWrongAndWhatWasMeant) {
   EXPECT_EQ(fault("logs x\n"),
             "p:1: \"logs\" begins no line of a policy; did you mean log? There are log, witness, "
-            "group, quorum and require");
+            "group, quorum, anchor and require");
   EXPECT_NE(fault("\n# c\nlog\n").find("p:3: expected log VERIFIER_KEY"), std::string::npos);
   EXPECT_NE(fault("log nonsense\n").find("p:1: \"nonsense\" is no key"), std::string::npos);
   EXPECT_NE(fault("log " + anna_.key_text() + "\n").find("algorithm"), std::string::npos)
@@ -81,6 +82,23 @@ TEST_F(ReadPolicy, RefusesWhatWouldAskForLessThanItSeemsTo) {
   EXPECT_NE(fault(witnesses() + "group anna all bela\n").find("another"), std::string::npos);
   EXPECT_NE(fault(witnesses() + "quorum anna\nquorum none\n").find("already"), std::string::npos);
   EXPECT_NE(fault("log " + std::string(kLog) + "\nlog " + std::string(kLog) + "\n").find("twice"),
+            std::string::npos);
+}
+
+TEST_F(ReadPolicy, TakesAnchorsAndAsksForThem) {
+  const std::string hash(64, 'a');
+  const Policy policy = parsed("anchor txn_1 " + hash + " genesis\nanchor txn_2 " + hash + " " +
+                               std::string(64, 'b') + "\n");
+  ASSERT_EQ(policy.anchors.size(), 2U);
+  EXPECT_EQ(policy.anchors[0].transaction_id, "txn_1");
+  EXPECT_EQ(xase::proto::to_hex(policy.anchors[0].record_hash), hash);
+  EXPECT_FALSE(policy.anchors[0].previous.has_value());
+  EXPECT_TRUE(policy.anchors[1].previous.has_value());
+  EXPECT_EQ(policy.required, std::vector<std::string>{"anchors"});
+  EXPECT_NE(fault("anchor txn_1 " + hash + "\n").find("expected anchor"), std::string::npos);
+  EXPECT_NE(fault("anchor txn_1 abc genesis\n").find("is no hash"), std::string::npos);
+  EXPECT_NE(fault("anchor txn_1 " + hash + " genisis\n").find("nor genesis"), std::string::npos);
+  EXPECT_NE(fault("anchor t " + hash + " genesis\nanchor t " + hash + " genesis\n").find("twice"),
             std::string::npos);
 }
 
@@ -122,6 +140,17 @@ TEST_F(PolicyOnEvidence, ABundleWithoutTheQuorumDoesNotPass) {
   report = verify_bundle(*made->bundle, policy);
   ASSERT_TRUE(report.ok());
   EXPECT_EQ(report->exit_code(), 0) << report->property("witnesses").text;
+}
+
+TEST_F(PolicyOnEvidence, AnAnchorIsAskedForAndHeldByNoProofAndNoBundle) {
+  const std::string hash(64, 'a');
+  auto policy = parse_policy("anchor txn_1 " + hash + " genesis\n", "p");
+  ASSERT_TRUE(policy.ok()) << policy.status().message();
+  policy->logs = ledger_->pinned().logs;
+  auto report = verify_proof(ledger_->proof(1), *policy);
+  ASSERT_TRUE(report.ok());
+  EXPECT_EQ(report->exit_code(), 2);
+  EXPECT_TRUE(report->property("anchors").required);
 }
 
 TEST_F(PolicyOnEvidence, WhatIsRequiredAndNotToldOfIsNotEstablished) {
