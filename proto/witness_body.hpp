@@ -13,15 +13,17 @@
 // ANCHOR
 //   0   8  entries that the head covers
 //   8  32  root of the tree over them
-//  40  32  SHA-256 of the signed note
-//  72   2  HTTP status
-//  74   2  flags, as of a RECEIPT
-//  76   4  attempts
-//  80   8  wall clock of the first attempt
-//  88   8  wall clock of the answer
-//  96   -  the service's answer
+//  40   2  HTTP status
+//  42   2  flags, as of a RECEIPT
+//  44   4  attempts
+//  48   8  wall clock of the first attempt
+//  56   8  wall clock of the answer
+//  64   4  length of the signed note
+//  68   4  zero
+//  72   -  the note, and behind it the service's answer
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -149,7 +151,8 @@ inline BodyBuffer encode(const AnchorBody& body) {
   store(out.data() + 48, body.first_attempt_wall_ns);
   store(out.data() + 56, body.answered_wall_ns);
   store(out.data() + 64, static_cast<std::uint32_t>(body.note.size()));
-  std::memcpy(out.data() + 72, body.note.data(), body.note.size());
+  const Bytes note = as_bytes(body.note);
+  std::copy(note.begin(), note.end(), out.begin() + 72);
   return out;
 }
 

@@ -11,6 +11,7 @@ import sys
 import unittest
 
 from harness import E2eTest, eventually, with_ids
+from report_page import Page
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "interop"))
 from checker import build_checker, run  # noqa: E402
@@ -169,6 +170,16 @@ class Keys(E2eTest):
         key = self.shown(daemon)[0]["verifier_key"]
         self.assert_verifies(daemon, key)
         self.check_with_openssl(daemon, key)
+        # In a browser too, which the report's own code cannot do without WebCrypto.
+        report = self.folder / "report.html"
+        self.ctl_ok(daemon, "report", "--state-dir", daemon.state_dir, "--out", report, "--key", key)
+        page = Page(self, report)
+        self.assertEqual((page.told["verdict"], page.told["verified"], page.told["failed"]),
+                         ("verified", "20", "0"), page.told)
+        self.assertIn("WebCrypto", page.told["signatures"])
+        without = Page(self, report, "#fallback")
+        self.assertEqual((without.told["verdict"], without.told["verified"]), ("failed", "0"))
+        self.assertIn("Open the file in another browser", without.dom)
         # Another key of the same module takes over.
         self.token.add_key("next", "a2")
         daemon = self.start(api, "pkcs11", **{"ledger.pkcs11_key": "next"})

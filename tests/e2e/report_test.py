@@ -2,21 +2,15 @@
 """xasectl report: one HTML file, opened in a headless Chromium that verifies it again."""
 
 import base64
-import html
 import json
-import os
-import pathlib
 import re
 import shutil
 import struct
-import subprocess
 import unittest
 
 from harness import E2eTest, decisions, with_ids
+from report_page import Page
 
-SCREENSHOTS = pathlib.Path(
-    os.environ.get("XASE_BUILD")
-    or pathlib.Path(__file__).resolve().parents[2] / "build") / "screenshots"
 FRAME_HEADER_BYTES = 32
 LEAF_BYTES = 288
 RECORD = 2
@@ -66,45 +60,6 @@ class Journal:
         begin = at + FRAME_HEADER_BYTES + LEAF_BYTES
         digit = re.search(rb": \d", self.bytes[begin:begin + erasable])
         self.change(sequence, LEAF_BYTES + digit.start() + 2, sealed)
-
-
-class Page:
-    """What the page says once it has verified itself."""
-
-    def __init__(self, test, path, fragment=""):
-        self.url = f"{path.as_uri()}{fragment}"
-        self.profile = test.folder / "chromium"
-        done = self.browse("--virtual-time-budget=120000", "--dump-dom")
-        test.assertEqual(done.returncode, 0, done.stderr)
-        self.dom = done.stdout
-        root = re.search(r"<html[^>]*>", self.dom)[0]
-        self.told = {name: html.unescape(value)
-                     for name, value in re.findall(r'data-([a-z-]+)="([^"]*)"', root)}
-        self.rows = {int(sequence): verdict for sequence, verdict in re.findall(
-            r'data-sequence="(\d+)" data-verdict="(\w+)"', self.dom)}
-        test.assertIn('aria-busy="false"', self.dom, done.stderr)
-
-    def browse(self, *options):
-        chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-        if chromium is None:
-            raise AssertionError("no chromium: deploy/install-deps --tests")
-        return subprocess.run(
-            [chromium, "--headless=new", "--no-sandbox", "--disable-gpu",
-             "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
-             f"--user-data-dir={self.profile}", *options, self.url],
-            text=True, capture_output=True, timeout=240, stdin=subprocess.DEVNULL)
-
-    def screenshot(self, name, size):
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        path = SCREENSHOTS / f"{name}.png"
-        path.unlink(missing_ok=True)
-        done = self.browse("--virtual-time-budget=120000", f"--window-size={size}",
-                           f"--screenshot={path}")
-        if not path.is_file() or path.stat().st_size < 20_000:
-            raise AssertionError(f"no screenshot: {done.stderr[-2000:]}")
-
-    def failed(self):
-        return sorted(sequence for sequence, verdict in self.rows.items() if verdict == "failed")
 
 
 class Report(E2eTest):
@@ -217,6 +172,27 @@ class Report(E2eTest):
         self.assert_page(page, 3, 0)
         self.assertNotIn("evil", page.told)
         self.assertNotIn("<img", page.dom)
+
+    def test_what_the_service_took_and_does_not_stand_by_is_shown(self):
+        api = self.api()
+        daemon = self.daemon(api, settings={
+            "anchor.always": "true", "anchor.interval": "1s", "audit.one_in": "1",
+            "audit.max_per_minute": "3000"})
+        api.faults(forget={})
+        self.record(daemon, with_ids("witness", 12))
+        daemon.drained(12)
+        daemon.until(lambda s: s["anchored_size"] > 0 and s["audit_findings"]["lost"] > 0,
+                     "a head is anchored and a loss is found")
+        daemon.stop()
+        out = self.report(daemon.state_dir)
+        page = Page(self, out)
+        self.assert_page(page, 12, 0)
+        self.assertEqual(page.told["others-failed"], "0")
+        anchors = [r for r in api.records() if "xase.checkpoint" in r["body"]]
+        last = max(anchors, key=lambda r: json.loads(r["body"])["output"]["size"])
+        self.assertTrue(f"as {last['transaction_id']}" in page.dom, "the last head is named")
+        self.assertTrue("it no longer has the record" in page.dom, "the loss is told")
+        page.screenshot("report-witness", "1280,2600")
 
     def test_the_default_is_the_last_records_and_a_range_can_be_asked_for(self):
         records = with_ids("many", 1100)

@@ -77,6 +77,44 @@ function decodeGap(bytes) {
   };
 }
 
+// How the service was found not to stand by a receipt.
+const auditKinds = {
+  1: 'it no longer has the record',
+  2: 'its record_hash is no longer the receipt’s',
+  3: 'its record_hash cannot come of what was posted',
+  4: 'it says that the record was tampered with',
+  5: 'it holds a second record on one predecessor: its chain is forked',
+  6: 'it holds a second record on one predecessor, both under way at once',
+  7: 'its chain goes back: its history was replaced or lost',
+  8: 'the receipt goes on from no record of this ledger: another writer, or a fork',
+};
+
+function decodeAudit(bytes) {
+  if (bytes.length < 64) return null;
+  const view = viewOf(bytes);
+  return {
+    record: Number(view.getBigUint64(0, true)),
+    what: auditKinds[view.getUint16(40, true)] || 'for a reason that this page does not know',
+    status: view.getUint32(44, true),
+    wallNs: view.getBigInt64(56, true),
+  };
+}
+
+// {size, wallNs, transaction}: a signed head that the service took.
+function decodeAnchor(bytes) {
+  if (bytes.length < 72) return null;
+  const view = viewOf(bytes);
+  const noteEnd = 72 + view.getUint32(64, true);
+  if (noteEnd > bytes.length) return null;
+  let transaction = '';
+  try {
+    transaction = String(JSON.parse(toText(bytes.slice(noteEnd))).transaction_id || '');
+  } catch (error) {
+    // What the service answered is told where it can be read.
+  }
+  return { size: Number(view.getBigUint64(0, true)), wallNs: view.getBigInt64(56, true), transaction };
+}
+
 // C2SP signed note whose text is a C2SP tlog-checkpoint; throws where it is none.
 function parseNote(note) {
   const split = note.lastIndexOf('\n\n');

@@ -17,7 +17,7 @@ async function verifyAndShow(entries) {
   showVerdict(data, entries, head);
   showDecided(data, records);
   showTimeline(records);
-  showDelivery(records);
+  showDelivery(records, entries);
   showDamage(data, entries);
   showRecords(rows);
   showHead(data, head, (key) => {

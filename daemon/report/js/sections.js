@@ -182,7 +182,26 @@ function deliveryOf(record) {
   return letters.length > 0 && !letters[letters.length - 1].answer.isRetry ? 'set aside' : 'waiting';
 }
 
-function showDelivery(records) {
+// What the service, as a witness of this ledger, took and stands by.
+function witnessWords(entries) {
+  const bodies = (type, decode) => entries.filter((entry) => entry.type === type && entry.parts[restPart])
+    .map((entry) => ({ entry, body: decode(entry.parts[restPart].bytes) })).filter((one) => one.body);
+  const anchors = bodies('ANCHOR', decodeAnchor);
+  const audits = bodies('AUDIT', decodeAudit);
+  const last = anchors.reduce((a, b) => (a && a.body.size > b.body.size ? a : b), null);
+  return [
+    last ? h('p', {}, `The API also took ${plural(anchors.length, 'signed head')} of this ledger, the last at ` +
+      `${timeText(last.body.wallNs)} over ${plural(last.body.size, 'entry', 'entries')}` +
+      (last.body.transaction ? `, as ${last.body.transaction}` : '') +
+      '. Ask it for that record: what it says there, nobody on this host can change.') : null,
+    audits.length > 0 ? [h('h3', {}, 'What the API does not stand by'),
+      table(['#Entry', '#Record', 'Asked', 'Found', 'Verification'], audits.slice(0, 200).map(({ entry, body }) => [
+        counted(entry.sequence), counted(body.record), timeText(body.wallNs), body.what, chip(entry.verdict)])),
+      audits.length > 200 ? h('p', {}, `and ${counted(audits.length - 200)} others`) : null] : null,
+  ];
+}
+
+function showDelivery(records, entries) {
   const of = (what) => records.filter((record) => record.delivery === what).length;
   const doubtful = records.filter((record) => (record.answers || []).some((answer) =>
     answer.answer.isPossibleDuplicate)).length;
@@ -198,7 +217,8 @@ function showDelivery(records) {
     letters.length > 0 ? table(['Refused record', 'Status', 'Answer'], letters.slice(0, 50).map((record) => {
       const letter = record.answers[record.answers.length - 1].answer;
       return [counted(record.sequence), String(letter.status || 'none'), shorter(letter.text, 300)];
-    })) : null);
+    })) : null,
+    witnessWords(entries));
 }
 
 function damageWords(entry) {
