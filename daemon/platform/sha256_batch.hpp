@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
 #include <vector>
 
@@ -16,11 +15,6 @@ namespace xased {
 // Sha256 does.
 class Sha256Batch {
  public:
-  Sha256Batch();
-  ~Sha256Batch();
-  Sha256Batch(Sha256Batch&& other) noexcept;
-  Sha256Batch& operator=(Sha256Batch&& other) noexcept;
-
   // A message begins, of the pieces that add() copies up to the next start() or run(). The latter
   // puts its hash into `to`, which must stay where it is until then.
   void start(xase::proto::Hash& to);
@@ -28,11 +22,10 @@ class Sha256Batch {
   // Hashes what was begun since the last call.
   void run();
 
-  // Whether messages go side by side.
-  bool is_parallel() const { return lanes_ != nullptr; }
+  // Whether messages go side by side here.
+  static bool is_parallel();
 
  private:
-  class Lanes;  // the multi-buffer library's
   struct Message {
     std::size_t begin = 0;  // in bytes_, up to the next one's
     xase::proto::Hash* to = nullptr;
@@ -42,7 +35,6 @@ class Sha256Batch {
   std::vector<std::byte> bytes_;
   std::vector<Message> messages_;
   Sha256 one_;
-  std::unique_ptr<Lanes> lanes_;  // null: not to be had here
 };
 
 // The root of the complete subtree over these nodes, 1, 2, 4, … of them; a level of it at a time.

@@ -31,14 +31,9 @@
 #include "proto/ring_reader.hpp"
 #include "proto/ring_writer.hpp"
 #include "proto/run_dir.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace xase::test {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;  // fork() copies the sanitizer's memory too
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 // A runtime directory that goes with the test.
 class TempDir {

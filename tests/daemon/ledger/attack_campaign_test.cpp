@@ -16,6 +16,7 @@
 
 #include "daemon/ledger/tree/sign_note.hpp"
 #include "tests/daemon/ledger/sealed_ledger.hpp"
+#include "tests/support/sanitized.hpp"
 
 namespace xased {
 namespace {
@@ -48,11 +49,7 @@ void copy_ledger(const std::string& from, const std::string& to) {
 
 std::uint64_t entries_wanted() {
   const char* text = std::getenv("XASE_CAMPAIGN_ENTRIES");
-#ifdef __SANITIZE_ADDRESS__
-  constexpr std::uint64_t kDefault = 1'000;  // ten times as slow
-#else
-  constexpr std::uint64_t kDefault = 10'000;
-#endif
+  constexpr std::uint64_t kDefault = xase::test::kSanitized ? 1'000 : 10'000;
   return text == nullptr ? kDefault : std::strtoull(text, nullptr, 10);
 }
 
