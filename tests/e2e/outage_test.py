@@ -1,12 +1,17 @@
 #!/usr/bin/env python3
-"""The API away, slow or talking nonsense: nothing is lost, and all of it arrives once it is back."""
+"""The API away, slow or talking nonsense: nothing is lost, and all of it arrives once it is back.
+
+XASE_E2E_CHAOS: how many records go to an API that does all of it at once (300).
+"""
 
 import json
+import os
 import unittest
 
-from harness import Daemon, DevApi, E2eTest, decisions, free_port, with_ids
+from harness import PATIENCE, Daemon, DevApi, E2eTest, decisions, free_port, with_ids
 
 COUNT = 300
+CHAOS = int(os.environ.get("XASE_E2E_CHAOS") or COUNT)
 
 
 class Outage(E2eTest):
@@ -80,9 +85,9 @@ class Outage(E2eTest):
         daemon = self.daemon(api, settings={"api.timeout": "300ms"})
         api.faults(status={"status": 503, "rate": 0.3}, reset={"rate": 0.1},
                    commit_then_hang={"rate": 0.1, "hang_ms": 1000}, truncated={"rate": 0.1})
-        records = with_ids("chaos", COUNT)
+        records = with_ids("chaos", CHAOS)
         self.record(daemon, records)
-        daemon.drained(len(records))
+        daemon.drained(len(records), timeout=PATIENCE + CHAOS / 20)
         self.assert_delivered(api, [r["transaction_id"] for r in records])
         self.verify(daemon)
 

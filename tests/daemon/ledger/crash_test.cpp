@@ -1,9 +1,13 @@
 // Power fails, or the process dies, at every call that changes the disk; what was acknowledged must
 // be there.
+//
+// XASE_CRASH_STATES: of how many disks that kept some of what was not synced, spread over the calls.
+// XASE_CRASH_SEED: the first draw.
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <string>
 
 #include "tests/support/ledger_rig.hpp"
@@ -77,6 +81,11 @@ class Workload {
 
 enum class Death { kProcess, kPower, kPowerKeepingSome };
 
+std::uint64_t from_environment(const char* name, std::uint64_t by_default) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? by_default : std::strtoull(text, nullptr, 10);
+}
+
 class CrashTest : public testing::TestWithParam<std::tuple<Death, bool>> {};
 
 TEST_P(CrashTest, LeavesWhatWasAcknowledgedAtEveryCall) {
@@ -92,8 +101,15 @@ TEST_P(CrashTest, LeavesWhatWasAcknowledgedAtEveryCall) {
     ASSERT_GT(rig.segments().size(), 2U);
     whole = rig.read(rig.journaled()).entries;
   }
+  constexpr std::uint64_t kDraws = 4;
+  const std::uint64_t states = from_environment("XASE_CRASH_STATES", kDraws * calls);
+  const std::uint64_t draws =
+      death == Death::kPowerKeepingSome ? std::max(kDraws, (states + calls - 1) / calls) : 1;
+  const std::uint64_t first = from_environment("XASE_CRASH_SEED", 1);
+  std::printf("%llu calls, %llu states\n", static_cast<unsigned long long>(calls),
+              static_cast<unsigned long long>(calls * draws));
   for (std::uint64_t nth = 1; nth <= calls; ++nth) {
-    for (std::uint64_t seed = 1; seed <= (death == Death::kPowerKeepingSome ? 4U : 1U); ++seed) {
+    for (std::uint64_t seed = first; seed < first + draws; ++seed) {
       SCOPED_TRACE("call " + std::to_string(nth) + " seed " + std::to_string(seed));
       LedgerRig rig;
       rig.fs.die_at(nth);
@@ -105,7 +121,7 @@ TEST_P(CrashTest, LeavesWhatWasAcknowledgedAtEveryCall) {
       } else if (death == Death::kPower) {
         rig.crash();
       } else {
-        rig.crash(nth * 1000 + seed);
+        rig.crash(nth * 1'000'000 + seed);
       }
       rig.must_start();
       ASSERT_NE(rig.ledger, nullptr);
