@@ -4,6 +4,7 @@
 
 #include "daemon/ctl/command.hpp"
 #include "daemon/ctl/disclosure.hpp"
+#include "daemon/ctl/progress_bar.hpp"
 #include "daemon/ctl/terminal.hpp"
 #include "daemon/evidence/make_bundle.hpp"
 
@@ -70,9 +71,14 @@ int run_export(const Globals& globals, const ExportOptions& options) {
   }
   const Result<std::string> state_dir = resolve_state_dir(globals, options.state_dir);
   if (!state_dir.ok()) return fail(kExitConfig, state_dir.status().message());
-  const auto made = is_of_transaction ? make_of_transaction(options, *state_dir, *disclose)
-                                      : make_bundle(system_file_system(), *state_dir, options.from,
-                                                    options.to, *disclose);
+  ProgressBar bar(style_of(STDERR_FILENO),
+                  [](std::uint64_t entries) { return with_commas(entries); });
+  const auto made =
+      is_of_transaction
+          ? make_of_transaction(options, *state_dir, *disclose)
+          : make_bundle(system_file_system(), *state_dir, options.from, options.to, *disclose,
+                        [&bar](std::uint64_t done, std::uint64_t total) { bar.show(done, total); });
+  bar.clear();
   if (!made.ok()) return cannot_export(made.status());
   if (!made->bundle) {
     return fail(kExitUsage,

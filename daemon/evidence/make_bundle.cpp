@@ -20,6 +20,7 @@ using xase::proto::Leaf;
 
 namespace {
 
+constexpr std::uint64_t kEntriesPerProgress = 256;
 // Text may become twice as long in JSON, and the rest a third longer in base64.
 constexpr std::size_t kDisclosedBytesMax = kBundleBytesMax / 4;
 
@@ -102,8 +103,10 @@ Result<MadeBundle> with_leaves(FileSystem& fs, const std::string& state_dir, std
 
 }  // namespace
 
-Result<MadeBundle> make_bundle(FileSystem& fs, const std::string& state_dir, std::uint64_t first,
-                               std::uint64_t last, const Disclosure& disclose) {
+Result<MadeBundle> make_bundle(
+    FileSystem& fs, const std::string& state_dir, std::uint64_t first, std::uint64_t last,
+    const Disclosure& disclose,
+    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
   auto made = with_leaves(fs, state_dir, first, last);
   const bool discloses = std::find(disclose.begin(), disclose.end(), true) != disclose.end();
   if (!made.ok() || !made->bundle || !discloses) return made;
@@ -111,6 +114,10 @@ Result<MadeBundle> make_bundle(FileSystem& fs, const std::string& state_dir, std
   Status taken;
   Status status = scan_entries(fs, state_dir + "/" + std::string(kJournalFolder), first, last,
                                [&](const Entry& entry) {
+                                 const std::uint64_t done = entry.leaf.sequence - first;
+                                 if (progress && done % kEntriesPerProgress == 0) {
+                                   progress(done, last - first + 1);
+                                 }
                                  taken = discloser.take(disclose, entry.leaf, entry.leaf_bytes,
                                                         entry.erased() ? nullptr : &entry.erasable);
                                  return taken.ok();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,8 +44,11 @@ Result<MadeBundle> make_transaction_bundle(FileSystem& fs, const std::string& st
 // Entries `first` to `last`, at most kBundleEntriesMax, with the parts that `disclose` names and
 // that they have. Reads files alone, also while a daemon writes them, and proves what it reads:
 // kCorrupt where journal, tree and head do not agree; kInvalid where there is no such stretch, or
-// where what is to be disclosed makes more than kBundleBytesMax.
-Result<MadeBundle> make_bundle(FileSystem& fs, const std::string& state_dir, std::uint64_t first,
-                               std::uint64_t last, const Disclosure& disclose);
+// where what is to be disclosed makes more than kBundleBytesMax. `progress`: entries read, of how
+// many; now and then, in the caller's thread.
+Result<MadeBundle> make_bundle(
+    FileSystem& fs, const std::string& state_dir, std::uint64_t first, std::uint64_t last,
+    const Disclosure& disclose,
+    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress = {});
 
 }  // namespace xased

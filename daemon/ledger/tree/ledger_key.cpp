@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kVerifierKeyBytesMax = 4096;
 constexpr const char* kPublic = "log.vkey";
+constexpr const char* kDamagedPublic = "log.vkey.damaged";
 constexpr const char* kPrivate = "log.key";
 constexpr const char* kNextPublic = "next.vkey";
 constexpr const char* kNextPrivate = "next.key";
@@ -88,8 +89,7 @@ Result<KeySet> KeyFiles::read_keys(const std::string& file) const {
     const auto key = xase::proto::parse_verifier_key(sha, line);
     if (!key.ok()) {
       return Status(Code::kInvalid, path(file) + " is no verifier key (" +
-                                        std::string(note_fault_text(key.fault)) +
-                                        "); move it away, and it is written again");
+                                        std::string(note_fault_text(key.fault)) + ")");
     }
     keys.push_back(*key);
   } while (!text.empty());
@@ -102,6 +102,7 @@ Result<KeySet> KeyFiles::read_keys(const std::string& file) const {
 
 Status KeyFiles::find_name() {
   auto keys = read_keys(kPublic);
+  if (!keys.ok() && keys.status().code() == Code::kInvalid) keys = restore_public();
   if (!keys.ok()) return keys.status();
   in_force_ = std::move(*keys);
   name_ = in_force_.empty() ? checkpoint_origin(options_.configured_origin, options_.log_id)
@@ -109,18 +110,31 @@ Status KeyFiles::find_name() {
   return {};
 }
 
+Result<std::optional<KeySet>> KeyFiles::journal_keys() const {
+  return options_.in_force_by_journal ? options_.in_force_by_journal()
+                                      : Result<std::optional<KeySet>>(std::nullopt);
+}
+
+// The journal says the same as log.vkey, so that a damaged one is no reason not to start. Where it
+// says nothing, log.key does.
+Result<KeySet> KeyFiles::restore_public() {
+  if (Status status = fs_.rename(path(kPublic), path(kDamagedPublic)); !status.ok()) return status;
+  if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  const auto journal = journal_keys();
+  if (!journal.ok()) return journal.status();
+  if (!*journal) return KeySet();
+  if (Status status = write_keys(kPublic, **journal); !status.ok()) return status;
+  return **journal;
+}
+
 // What was staged came into force where its entry is in the journal, which alone decides that.
 Status KeyFiles::settle_change() {
   if (!fs_.exists(path(kNextPublic))) return {};
   const auto staged = read_keys(kNextPublic);
   if (!staged.ok()) return staged.status();
-  std::optional<KeySet> journal;
-  if (options_.in_force_by_journal) {
-    auto found = options_.in_force_by_journal();
-    if (!found.ok()) return found.status();
-    journal = std::move(*found);
-  }
-  if (!staged->empty() && journal && same_keys(*staged, *journal)) {
+  const auto journal = journal_keys();
+  if (!journal.ok()) return journal.status();
+  if (!staged->empty() && *journal && same_keys(*staged, **journal)) {
     in_force_ = *staged;
     name_ = in_force_.front().name;
     if (Status status = fs_.rename(path(kNextPublic), path(kPublic)); !status.ok()) return status;

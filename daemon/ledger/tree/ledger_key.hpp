@@ -5,6 +5,9 @@
 //   log.key    the private half of the Ed25519 key in force
 //   next.key   that of the key which takes over from it
 //   next.vkey  what log.vkey becomes once the change is a durable entry of the ledger
+//
+// A log.vkey that names no key is set aside as log.vkey.damaged, and written again as the journal or
+// log.key says.
 #pragma once
 
 #include <functional>
@@ -74,6 +77,8 @@ class KeyFiles {
     return options_.directory + "/" + std::string(file);
   }
   Status settle_change();
+  Result<std::optional<KeySet>> journal_keys() const;
+  Result<KeySet> restore_public();
   Result<KeySet> read_keys(const std::string& file) const;
   Status find_name();
   Status take_next();

@@ -1,8 +1,8 @@
 // Power fails, or the process dies, at every call that changes the disk; what was acknowledged must
 // be there.
 //
-// XASE_CRASH_STATES: of how many disks that kept some of what was not synced, spread over the calls.
-// XASE_CRASH_SEED: the first draw.
+// XASE_CRASH_STATES: of how many disks that kept some of what was not synced, spread over the
+// calls. XASE_CRASH_SEED: the first draw.
 #include <gtest/gtest.h>
 
 #include <array>

@@ -45,7 +45,7 @@ void expect_refuted(const VerifyReport& report, VerifyProperty property, std::ui
   EXPECT_EQ(told.first_bad_sequence, sequence) << describe(report);
 }
 
-// Changes a value deep inside what the record's output says; the checksum is made to hold.
+// Changes what the record's output says; the checksum is made to hold.
 void change_payload(TakenApart::Piece& piece) {
   constexpr std::string_view kValue = "approve";
   const auto at = std::search(piece.bytes.begin(), piece.bytes.end(), kValue.begin(), kValue.end(),
@@ -84,10 +84,46 @@ class Tampered : public ::testing::Test {
   std::uint64_t last_ = 0;
 };
 
-TEST_F(Tampered, AnEditedPayloadIsNamedDeepInsideToo) {
+TEST_F(Tampered, AnEditedPayloadIsNamed) {
   TakenApart segment = take_apart();
   change_payload(segment.entry(records_[5].sequence));
   expect_refuted(put_together(segment), VerifyProperty::kCommitments, records_[5].sequence);
+}
+
+// The service hashes with the top level's keys in order alone, so that some who look no deeper
+// would call two such inputs the same.
+TEST(TamperedInput, IsNamedThoughOnlyAFieldDeepInsideWasChanged) {
+  const std::string sound =
+      R"({"applicant":{"history":[{"year":2024,"loans":[{"late":false,"days":{"max":12}}]}]},"n":1})";
+  xase::proto::RecordFields fields;
+  fields.span(xase::proto::Span::kInput) = sound;
+  fields.span(xase::proto::Span::kOutput) = R"({"decision":"approve"})";
+  fields.span(xase::proto::Span::kPolicy) = "credit";
+  ByteBuffer encoded(xase::proto::encoded_bytes(fields));
+  xase::proto::encode_record(fields, encoded.data());
+  const TempDir dir;
+  Written written;
+  {
+    LedgerWriter writer(dir.path());
+    (void)writer.record(LedgerWriter::ring(1));
+    written = writer.record(LedgerWriter::ring(1), encoded);
+    (void)writer.record(LedgerWriter::ring(1));
+    writer.stop();
+  }
+  ASSERT_EQ(verify(dir.path()).exit_code(), 0);
+  TakenApart segment(dir.path(), 1);
+  auto& piece = segment.entry(written.sequence);
+  constexpr std::string_view kDeep = R"("max":12)";
+  const auto at = std::search(piece.bytes.begin(), piece.bytes.end(), kDeep.begin(), kDeep.end(),
+                              [](std::byte b, char c) { return std::to_integer<char>(b) == c; });
+  ASSERT_NE(at, piece.bytes.end());
+  *(at + 6) = std::byte{'9'};
+  piece.reseal();
+  segment.put_together();
+  const VerifyReport report = verify(dir.path());
+  expect_refuted(report, VerifyProperty::kCommitments, written.sequence);
+  EXPECT_NE(report.property(VerifyProperty::kCommitments).text.find("its input"),
+            std::string::npos);
 }
 
 TEST_F(Tampered, AnEditedLeafIsNamed) {

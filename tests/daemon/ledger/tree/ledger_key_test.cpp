@@ -107,13 +107,29 @@ TEST_F(LedgerKeyTest, ThatOthersMayReadIsRefused) {
   EXPECT_NE(open_to_others.status().message().find("chmod 600"), std::string::npos);
 }
 
-TEST_F(LedgerKeyTest, TellsOfAFileThatIsNoVerifierKey) {
+TEST_F(LedgerKeyTest, SetsAFileAsideThatIsNoVerifierKeyAndWritesItAgain) {
   ASSERT_TRUE(open().ok());
+  const std::string sound = public_text();
   directory_.write("keys/log.vkey", "hello\n");
-  const auto bad = open();
-  ASSERT_FALSE(bad.ok());
-  ASSERT_EQ(bad.status().code(), Code::kInvalid);
-  EXPECT_NE(bad.status().message().find("log.vkey"), std::string::npos);
+  ASSERT_TRUE(open().ok());
+  EXPECT_EQ(public_text(), sound);
+  const auto aside = read_file(system_file_system(), directory_ / "keys/log.vkey.damaged", 100);
+  ASSERT_TRUE(aside.ok());
+  EXPECT_EQ(xase::proto::as_text(*aside), "hello\n");
+}
+
+// Without log.key's help: of a ledger that a module alone signs, say.
+TEST_F(LedgerKeyTest, WritesADamagedFileAsTheJournalSays) {
+  const auto first = open();
+  ASSERT_TRUE(first.ok());
+  const KeySet keys{(*first)->verifier_key()};
+  directory_.write("keys/log.vkey", public_text().substr(0, 20));
+  const auto journal = [&]() -> Result<std::optional<KeySet>> { return std::optional(keys); };
+  const auto files = KeyFiles::open(
+      system_file_system(), {directory_ / "keys", "renamed/since", log_id(0x11), true, journal});
+  ASSERT_TRUE(files.ok()) << files.status().message();
+  EXPECT_EQ((*files)->in_force(), keys);
+  EXPECT_EQ((*files)->name(), keys.front().name);
 }
 
 }  // namespace
