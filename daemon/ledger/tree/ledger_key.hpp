@@ -6,8 +6,8 @@
 //   next.key   that of the key which takes over from it
 //   next.vkey  what log.vkey becomes once the change is a durable entry of the ledger
 //
-// A log.vkey that names no key is set aside as log.vkey.damaged, and written again as the journal or
-// log.key says.
+// A log.vkey that names no key is set aside as log.vkey.damaged, and written again as the journal
+// or log.key says.
 #pragma once
 
 #include <functional>
