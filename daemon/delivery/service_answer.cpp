@@ -2,27 +2,12 @@
 
 #include <simdjson.h>
 
-#include <algorithm>
-
 #include "proto/hex.hpp"
+#include "proto/service_id.hpp"
 
 namespace xased {
 
 using xase::proto::Hash;
-
-namespace {
-
-constexpr std::size_t kIdBytesMax = 128;
-
-// It becomes part of an address.
-bool is_plain_id(std::string_view id) {
-  return !id.empty() && id.size() <= kIdBytesMax && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           c == '-';
-  });
-}
-
-}  // namespace
 
 struct ServiceAnswerReader::Impl {
   simdjson::dom::parser parser;
@@ -38,7 +23,7 @@ std::optional<ServiceReceipt> ServiceAnswerReader::receipt(std::string_view body
   std::string_view text;
   if (object["transaction_id"].get(id) || object["record_hash"].get(text)) return std::nullopt;
   const std::optional<Hash> hash = xase::proto::hash_of_hex(text);
-  if (!hash || !is_plain_id(id)) return std::nullopt;
+  if (!hash || !xase::proto::is_service_id(id)) return std::nullopt;
   return ServiceReceipt{std::string(id), *hash};
 }
 

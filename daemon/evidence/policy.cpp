@@ -9,6 +9,7 @@
 #include "daemon/ledger/verify.hpp"
 #include "daemon/platform/sha256.hpp"
 #include "proto/hex.hpp"
+#include "proto/service_id.hpp"
 
 namespace xased {
 
@@ -162,6 +163,9 @@ class Parser {
   }
 
   std::string take_anchor(const Words& words) {
+    if (!xase::proto::is_service_id(words[1])) {
+      return quoted(words[1]) + " is no transaction_id of the service";
+    }
     PinnedAnchor anchor;
     anchor.transaction_id = words[1];
     for (const PinnedAnchor& other : policy_.anchors) {

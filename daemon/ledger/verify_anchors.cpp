@@ -7,6 +7,7 @@
 #include "daemon/ledger/verify.hpp"
 #include "daemon/ledger/verify_findings.hpp"
 #include "proto/note.hpp"
+#include "proto/service_id.hpp"
 
 namespace xased {
 
@@ -18,11 +19,14 @@ namespace {
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
+// Empty: none that can be asked for. Whoever wrote the ledger wrote this.
 std::string transaction_of(std::string_view answer) {
   const auto parsed = nlohmann::json::parse(answer, nullptr, /*allow_exceptions=*/false);
   if (!parsed.is_object()) return {};
   const auto member = parsed.find("transaction_id");
-  return member != parsed.end() && member->is_string() ? member->get<std::string>() : std::string();
+  if (member == parsed.end() || !member->is_string()) return {};
+  const auto& id = member->get_ref<const std::string&>();
+  return xase::proto::is_service_id(id) ? id : std::string();
 }
 
 std::optional<Checkpoint> head_of(const std::string& note) {
@@ -47,7 +51,7 @@ bool VerifyAnchors::take(const Leaf& leaf, Bytes body_bytes) {
   if (!head || head->size != body->size || head->root != body->root) return false;
   const std::string transaction = transaction_of(body->answer);
   ++count_;
-  if (body->size >= last_size_) {
+  if (!transaction.empty() && body->size >= last_size_) {
     last_size_ = body->size;
     last_transaction_ = transaction;
   }
@@ -121,8 +125,8 @@ Status VerifyAnchors::settle_one(const PinnedAnchor& pinned, const Met& met, Til
 void VerifyAnchors::judge(VerifyPropertyReport& report) const {
   if (pinned_.empty()) {
     report.text = "no anchor is asked for";
-    if (count_ == 0) {
-      report.text += ", and the ledger names none";
+    if (last_transaction_.empty()) {
+      report.text += ", and the ledger names none that the service could be asked for";
     } else {
       report.text += "; the service took " + number(count_) + (count_ == 1 ? " head" : " heads") +
                      ", the last over " + number(last_size_) + " entries as " + last_transaction_ +

@@ -116,15 +116,17 @@ Result<std::optional<KeySet>> KeyFiles::journal_keys() const {
 }
 
 // The journal says the same as log.vkey, so that a damaged one is no reason not to start. Where it
-// says nothing, log.key does.
+// says nothing, log.key does. Staged like a change and before the damaged one goes: settle_change()
+// ends it, now or at the next start.
 Result<KeySet> KeyFiles::restore_public() {
-  if (Status status = fs_.rename(path(kPublic), path(kDamagedPublic)); !status.ok()) return status;
-  if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
   const auto journal = journal_keys();
   if (!journal.ok()) return journal.status();
-  if (!*journal) return KeySet();
-  if (Status status = write_keys(kPublic, **journal); !status.ok()) return status;
-  return **journal;
+  if (*journal) {
+    if (Status status = stage(**journal); !status.ok()) return status;
+  }
+  if (Status status = fs_.rename(path(kPublic), path(kDamagedPublic)); !status.ok()) return status;
+  if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  return KeySet();
 }
 
 // What was staged came into force where its entry is in the journal, which alone decides that.

@@ -96,6 +96,8 @@ TEST_F(ReadPolicy, TakesAnchorsAndAsksForThem) {
   EXPECT_TRUE(policy.anchors[1].previous.has_value());
   EXPECT_EQ(policy.required, std::vector<std::string>{"anchors"});
   EXPECT_NE(fault("anchor txn_1 " + hash + "\n").find("expected anchor"), std::string::npos);
+  EXPECT_NE(fault("anchor txn/../1 " + hash + " genesis\n").find("transaction_id"),
+            std::string::npos);
   EXPECT_NE(fault("anchor txn_1 abc genesis\n").find("is no hash"), std::string::npos);
   EXPECT_NE(fault("anchor txn_1 " + hash + " genisis\n").find("nor genesis"), std::string::npos);
   EXPECT_NE(fault("anchor t " + hash + " genesis\nanchor t " + hash + " genesis\n").find("twice"),

@@ -97,6 +97,14 @@ TEST_F(AnchoredLedger, TellsWhatToAskTheServiceForWhereNothingIsPinned) {
       << anchors(report).text;
 }
 
+TEST_F(AnchoredLedger, ShowsNoNameThatIsNone) {
+  enter(ledger_.head, R"({"transaction_id":"\u001b[2Jtxn"})");
+  const VerifyReport report = verify({});
+  EXPECT_EQ(report.exit_code(), 0);
+  EXPECT_NE(anchors(report).text.find("GET /verify/txn_1"), std::string::npos)
+      << anchors(report).text;
+}
+
 TEST_F(AnchoredLedger, IsProvenUpToTheHeadThatTheServiceStandsBy) {
   const VerifyReport report = verify({pinned_});
   EXPECT_EQ(report.exit_code(), 0) << anchors(report).text;

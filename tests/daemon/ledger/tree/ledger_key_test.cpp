@@ -123,13 +123,23 @@ TEST_F(LedgerKeyTest, WritesADamagedFileAsTheJournalSays) {
   const auto first = open();
   ASSERT_TRUE(first.ok());
   const KeySet keys{(*first)->verifier_key()};
-  directory_.write("keys/log.vkey", public_text().substr(0, 20));
+  const std::string sound = public_text();
+  directory_.write("keys/log.vkey", sound.substr(0, 20));
   const auto journal = [&]() -> Result<std::optional<KeySet>> { return std::optional(keys); };
   const auto files = KeyFiles::open(
       system_file_system(), {directory_ / "keys", "renamed/since", log_id(0x11), true, journal});
   ASSERT_TRUE(files.ok()) << files.status().message();
   EXPECT_EQ((*files)->in_force(), keys);
   EXPECT_EQ((*files)->name(), keys.front().name);
+  EXPECT_EQ(public_text(), sound);
+  // Had it died between the two renames: log.vkey is aside, and what replaces it is staged.
+  std::filesystem::rename(directory_ / "keys/log.vkey", directory_ / "keys/next.vkey");
+  const auto again = KeyFiles::open(
+      system_file_system(), {directory_ / "keys", "renamed/since", log_id(0x11), true, journal});
+  ASSERT_TRUE(again.ok()) << again.status().message();
+  EXPECT_EQ((*again)->in_force(), keys);
+  EXPECT_EQ((*again)->name(), keys.front().name);
+  EXPECT_EQ(public_text(), sound);
 }
 
 }  // namespace
