@@ -12,6 +12,7 @@
 #include "daemon/config/small_file.hpp"
 #include "daemon/config/suggest.hpp"
 #include "daemon/config/toml_file.hpp"
+#include "daemon/config/values.hpp"
 
 namespace xased {
 namespace {
@@ -20,18 +21,8 @@ constexpr std::size_t kFileBytesMax = kMiB;
 constexpr std::size_t kErrorsMax = 50;
 constexpr char kKeyVariable[] = "XASE_API_KEY";
 
-// Names come from outside: in a message they stay on their line, and short.
-std::string shown(std::string_view name) {
-  constexpr std::size_t kShownMax = 100;
-  std::string text = "\"";
-  for (const char c : name.substr(0, kShownMax)) {
-    text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-  }
-  return text + (name.size() > kShownMax ? "...\"" : "\"");
-}
-
 std::string did_you_mean(const std::optional<std::string>& name) {
-  return name ? "; did you mean " + shown(*name) + "?" : "";
+  return name ? "; did you mean " + quote_value(*name) + "?" : "";
 }
 
 std::string_view last_part(std::string_view name) { return name.substr(name.rfind('.') + 1); }
@@ -196,14 +187,15 @@ class Loader {
             "and name that with api.key_file");
     } else if (!in_section && known_section) {
       if (!entry.table) {
-        error(name_at + shown(entry.name) + " is a section: write [" + entry.name +
+        error(name_at + quote_value(entry.name) + " is a section: write [" + entry.name +
               "] and its keys below");
       }
     } else if (!in_section && entry.table) {
-      error(name_at + "unknown section " + shown(entry.name) +
+      error(name_at + "unknown section " + quote_value(entry.name) +
             did_you_mean(nearest(entry.name, sections)));
     } else {
-      error(name_at + "unknown key " + shown(entry.name) + did_you_mean(nearest_key(entry.name)));
+      error(name_at + "unknown key " + quote_value(entry.name) +
+            did_you_mean(nearest_key(entry.name)));
     }
   }
 
@@ -230,7 +222,7 @@ class Loader {
           "named by XASED_API_KEY_FILE");
       return;
     }
-    error("environment " + shown(name) + " is unknown" + did_you_mean(nearest(name, names)));
+    error("environment " + quote_value(name) + " is unknown" + did_you_mean(nearest(name, names)));
   }
 
   void load_overrides() {
@@ -238,7 +230,7 @@ class Loader {
     for (const auto& [name, text] : source_.overrides) {
       const ConfigKey* key = find_config_key(name);
       if (key == nullptr) {
-        error("command line: unknown key " + shown(name) + did_you_mean(nearest_key(name)));
+        error("command line: unknown key " + quote_value(name) + did_you_mean(nearest_key(name)));
         continue;
       }
       set(*key, {ValueForm::kText, text}, base_dir, {ConfigOrigin::kFlag, ""}, "command line: ");

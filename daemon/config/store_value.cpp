@@ -130,13 +130,14 @@ Status store_url(const ConfigKey& key, std::string text, std::string& target) {
   } else if (rest.starts_with("http://")) {
     rest.remove_prefix(7);
   } else {
-    return invalid(key, "\"" + text + "\" does not begin with http:// or https://");
+    return invalid(key, quote_value(text) + " does not begin with http:// or https://");
   }
   if (text.find_first_of("?# \"<>\\^`{|}") != std::string::npos) {
-    return invalid(key, "\"" + text + "\" must hold neither a query nor a fragment nor a space");
+    return invalid(key,
+                   quote_value(text) + " must hold neither a query nor a fragment nor a space");
   }
   if (!plausible_authority(rest.substr(0, rest.find('/')))) {
-    return invalid(key, "\"" + text + "\" has no valid host and port");
+    return invalid(key, quote_value(text) + " has no valid host and port");
   }
   while (text.ends_with('/')) text.pop_back();
   target = std::move(text);
@@ -194,8 +195,8 @@ Status store_choice(const ConfigKey& key, const std::string& text,
     target = choice;
     return {};
   }
-  return invalid(key,
-                 "\"" + text + "\" is unknown: must be " + std::string(what_is_wanted(key.type)));
+  return invalid(
+      key, quote_value(text) + " is unknown: must be " + std::string(what_is_wanted(key.type)));
 }
 
 // Stores into a field of each type that the table knows.
@@ -219,7 +220,7 @@ struct Store {
 
   Status operator()(bool& target) const {
     if (text != "true" && text != "false") {
-      return invalid(key, "\"" + text + "\" is neither true nor false");
+      return invalid(key, quote_value(text) + " is neither true nor false");
     }
     target = text == "true";
     return {};

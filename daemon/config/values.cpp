@@ -1,9 +1,12 @@
 #include "daemon/config/values.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
 #include <optional>
+
+#include "daemon/config/api_key.hpp"
 
 namespace xased {
 namespace {
@@ -55,16 +58,25 @@ std::optional<std::uint64_t> to_number(std::string_view digits, int base = 10) {
 
 Status invalid(std::string message) { return {Code::kInvalid, std::move(message)}; }
 
-std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
-
 }  // namespace
+
+std::string quote_value(std::string_view text) {
+  constexpr std::size_t kBytesMax = 100;
+  std::string shown = "\"";
+  const std::size_t secret = text.find(ApiKey::kPrefix);
+  const std::size_t end = secret == text.npos ? text.size() : secret + ApiKey::kPrefix.size();
+  for (const char c : text.substr(0, std::min(end, kBytesMax))) {
+    shown += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+  }
+  return shown + (text.size() > std::min(end, kBytesMax) ? "...\"" : "\"");
+}
 
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
   const std::string_view whole = text;
   const Status malformed =
-      invalid(quoted(whole) + " is not a duration: write a whole number and its unit " +
+      invalid(quote_value(whole) + " is not a duration: write a whole number and its unit " +
               "(ms, s, m, h or d), such as \"5ms\", \"30s\" or \"1m30s\"");
-  const Status too_long = invalid(quoted(whole) + " is longer than any duration allowed here");
+  const Status too_long = invalid(quote_value(whole) + " is longer than any duration allowed here");
   if (text == "0") return std::chrono::milliseconds(0);
   if (text.empty()) return malformed;
 
@@ -76,8 +88,9 @@ Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     if (digits.empty()) return malformed;
     if (name.empty()) {
       if (!text.empty()) return malformed;
-      return invalid(quoted(whole) + " has no unit: write " + quoted(std::string(whole) + "ms") +
-                     " or " + quoted(std::string(whole) + "s"));
+      return invalid(quote_value(whole) + " has no unit: write " +
+                     quote_value(std::string(whole) + "ms") + " or " +
+                     quote_value(std::string(whole) + "s"));
     }
     std::size_t unit = 0;
     while (unit < kDurationUnits.size() && kDurationUnits[unit].name != name) unit++;
@@ -115,7 +128,8 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
   const std::string_view digits = take(text, is_digit);
   const std::string_view name = text;
   if (digits.empty()) {
-    return invalid(quoted(whole) + " is not a size: write bytes, or a whole number and KiB, MiB " +
+    return invalid(quote_value(whole) +
+                   " is not a size: write bytes, or a whole number and KiB, MiB " +
                    "or GiB, such as \"64MiB\"");
   }
   std::uint64_t factor = name.empty() ? 1 : 0;
@@ -126,14 +140,14 @@ Result<std::uint64_t> parse_bytes(std::string_view text) {
     // "64MB" and "64M" mean two things to two people; a ring's size must not depend on which.
     for (const Unit& unit : kByteUnits) {
       if ((name[0] | 0x20) != (unit.name[0] | 0x20)) continue;
-      return invalid(quoted(whole) + " has a unit that is not known here: did you mean " +
-                     quoted(std::string(digits) + std::string(unit.name)) + "?");
+      return invalid(quote_value(whole) + " has a unit that is not known here: did you mean " +
+                     quote_value(std::string(digits) + std::string(unit.name)) + "?");
     }
-    return invalid(quoted(whole) + " is not a size: its unit must be KiB, MiB or GiB");
+    return invalid(quote_value(whole) + " is not a size: its unit must be KiB, MiB or GiB");
   }
   const auto number = to_number(digits);
   if (!number || *number > std::numeric_limits<std::int64_t>::max() / factor) {
-    return invalid(quoted(whole) + " is larger than any size allowed here");
+    return invalid(quote_value(whole) + " is larger than any size allowed here");
   }
   return *number * factor;
 }
@@ -150,7 +164,7 @@ std::string format_bytes(std::uint64_t bytes) {
 Result<std::uint32_t> parse_mode(std::string_view text) {
   const auto number = text.size() <= 4 ? to_number(text, 8) : std::nullopt;
   if (!number) {
-    return invalid(quoted(text) +
+    return invalid(quote_value(text) +
                    " is not a mode: write permission bits in octal, such as \"0660\"");
   }
   return static_cast<std::uint32_t>(*number);
@@ -168,7 +182,7 @@ Result<std::uint64_t> parse_count(std::string_view text) {
     if (c != '_') digits += c;
   }
   const auto number = to_number(digits);
-  if (!number) return invalid(quoted(text) + " is not a whole number");
+  if (!number) return invalid(quote_value(text) + " is not a whole number");
   return *number;
 }
 

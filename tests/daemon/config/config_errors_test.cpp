@@ -132,10 +132,14 @@ TEST_F(ConfigErrors, RepeatNoSecret) {
   EXPECT_NE(as_path.find("looks like an API key"), std::string::npos);
   const std::string in_url = problem("[api]\nbase_url = \"https://u:" + key + "@h/\"\n");
   EXPECT_NE(in_url.find("must hold no credentials"), std::string::npos);
+  const std::string as_level = problem("[log]\nlevel = \"" + key + "\"\n");
+  EXPECT_NE(as_level.find("log.level: \"xase_pk_...\" is unknown"), std::string::npos) << as_level;
+  const std::string as_name = problem("[log]\n" + key + " = 1\n");
+  EXPECT_NE(as_name.find("unknown key \"log.xase_pk_...\""), std::string::npos) << as_name;
   environment_["XASED_API_KEY"] = key;
   const std::string in_variable = problem("");
   EXPECT_NE(in_variable.find("XASED_API_KEY_FILE"), std::string::npos);
-  for (const std::string& message : {in_file, as_path, in_url, in_variable}) {
+  for (const std::string& message : {in_file, as_path, in_url, as_level, as_name, in_variable}) {
     EXPECT_EQ(message.find(digits), std::string::npos) << message;
   }
 }
@@ -197,6 +201,8 @@ TEST_F(ConfigErrors, StopAtFifty) {
 TEST_F(ConfigErrors, KeepAHostileNameOnItsLine) {
   const std::string message = problem("\"a\\nb\\u001b[31m\" = 1\n");
   EXPECT_EQ(message, "xased.toml:1:1: unknown key \"a?b?[31m\"");
+  EXPECT_NE(problem("[log]\nlevel = \"a\\tb\\u001b[31m\"\n").find("\"a?b?[31m\" is unknown"),
+            std::string::npos);
   EXPECT_LT(problem(std::string(5000, 'k') + " = 1\n").size(), 300U);
 }
 
