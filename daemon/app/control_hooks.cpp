@@ -6,6 +6,7 @@
 #include "daemon/app/daemon.hpp"
 #include "daemon/control/config_json.hpp"
 #include "proto/entry_body.hpp"
+#include "proto/erase_body.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -74,6 +75,12 @@ std::string note_of(const Entry& entry) {
     case EntryType::kAudit: {
       const auto audit = xase::proto::decode_audit_body(entry.body());
       return audit ? std::string(xase::proto::audit_kind_name(audit->kind)) : std::string();
+    }
+    case EntryType::kErase: {
+      const auto erase = xase::proto::decode_erase_body(entry.body());
+      if (!erase) return {};
+      return std::to_string(erase->first_sequence) + " to " + std::to_string(erase->last_sequence) +
+             ", " + std::string(xase::proto::erase_reason_name(erase->reason));
     }
     case EntryType::kRejected: {
       const auto body = xase::proto::decode_rejected_body(entry.body());

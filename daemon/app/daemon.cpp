@@ -234,6 +234,13 @@ void Daemon::open_stages(Recovery& recovery) {
   seals_ = std::make_unique<Seals>(
       clock, *ledger_, *epoch_keys_, [this] { return key_keeper_->signers(); }, seals);
   intake_->keep_epochs(*seals_, recovery.epoch);
+  retention_ = std::make_unique<Retention>(
+      Retention::Peers{fs, clock, positions_, delivery_->counters().removable_through,
+                       tree_->counters().checkpoint_size, intake_wake_,
+                       [this](std::uint64_t through) { return index_->forget(through); }},
+      journal_directory(config_), config_.journal.keep_payloads);
+  intake_->keep_within(*retention_);
+  sync_->also_do(*retention_);
   tap_ = std::make_unique<JournalTap>(fs, journal_directory(config_), positions_);
 }
 
@@ -268,6 +275,7 @@ Config Daemon::config() const {
 void Daemon::reconfigure(const Config& config) {
   delivery_->reconfigure(delivery_options(config));
   sync_->set_interval(config.journal.sync_interval);
+  retention_->set_keep_payloads(config.journal.keep_payloads);
   const std::scoped_lock lock(config_mutex_);
   config_ = config;
 }

@@ -21,6 +21,7 @@
 #include "daemon/ledger/journal_tap.hpp"
 #include "daemon/ledger/key_keeper.hpp"
 #include "daemon/ledger/ledger.hpp"
+#include "daemon/ledger/retention.hpp"
 #include "daemon/ledger/seals.hpp"
 #include "daemon/ledger/sync_stage.hpp"
 #include "daemon/ledger/tree/ledger_key.hpp"
@@ -86,6 +87,7 @@ class Daemon {
   std::unique_ptr<Seals> seals_;
   std::unique_ptr<TreeKeeper> tree_;
   std::unique_ptr<IndexKeeper> index_;
+  std::unique_ptr<Retention> retention_;
   std::unique_ptr<DeliveryStage> delivery_;
   std::unique_ptr<IntakeStage> intake_;
   std::unique_ptr<JournalTap> tap_;

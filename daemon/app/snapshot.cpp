@@ -102,6 +102,10 @@ Snapshot Daemon::snapshot() const {
   add_ledger(intake.ledger.read(), out);
   out.refused_total = intake.refused.load(std::memory_order_relaxed);
   const TreeCounters& tree = tree_->counters();
+  const RetentionCounters& retention = retention_->counters();
+  out.segments_removed = retention.segments.load(std::memory_order_relaxed);
+  out.segments_removed_early = retention.early.load(std::memory_order_relaxed);
+  out.removed_through = retention.removed_through.load(std::memory_order_relaxed);
   out.checkpoint_size = tree.checkpoint_size.load(std::memory_order_relaxed);
   out.checkpoint_wall_ns = tree.checkpoint_wall_ns.load(std::memory_order_relaxed);
   out.tree_size = tree.size.load(std::memory_order_relaxed);

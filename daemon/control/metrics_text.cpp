@@ -108,6 +108,10 @@ void add_ledger(Exposition& out, const Snapshot& s) {
   out.gauge("xased_journal_bytes", s.journal_bytes, "Bytes that the journal takes on disk.");
   out.gauge("xased_journal_bytes_max", s.journal_bytes_max, "Bytes that the journal may take.");
   out.gauge("xased_segments", s.segments, "Segments of the journal.");
+  out.counter("xased_segments_removed_total", s.segments_removed,
+              "Segments that were kept for long enough, and are removed.");
+  out.counter("xased_segments_removed_early_total", s.segments_removed_early,
+              "Of these, those that went before their time because the journal had no room.");
   out.flag("xased_disk_full", s.disk_full, "1 while intake waits for room on the disk.");
   out.family("xased_sync_seconds", "summary", "Syncs of the journal and the time they took.")
       .sample(s.sync_seconds, "_sum")

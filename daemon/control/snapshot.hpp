@@ -80,6 +80,11 @@ struct Snapshot {
   std::uint64_t journal_bytes = 0;
   std::uint64_t journal_bytes_max = 0;
   std::uint64_t segments = 0;
+  // Since the start: segments that retention removed, and of these before their time for want of
+  // room; entries up to there are gone (0: none since the start).
+  std::uint64_t segments_removed = 0;
+  std::uint64_t segments_removed_early = 0;
+  std::uint64_t removed_through = 0;
   bool disk_full = false;
   std::uint64_t syncs = 0;
   double sync_seconds = 0;

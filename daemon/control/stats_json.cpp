@@ -74,6 +74,9 @@ void add_ledger(Json& json, const Snapshot& s) {
   json["journal_bytes"] = s.journal_bytes;
   json["journal_bytes_max"] = s.journal_bytes_max;
   json["segments"] = s.segments;
+  json["segments_removed"] = s.segments_removed;
+  json["segments_removed_early"] = s.segments_removed_early;
+  json["removed_through"] = s.removed_through;
   json["disk_full"] = s.disk_full;
   json["syncs"] = s.syncs;
   json["sync_seconds"] = s.sync_seconds;

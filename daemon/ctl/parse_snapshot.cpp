@@ -97,6 +97,9 @@ void read_ledger(Members& in, Snapshot& s) {
   in.read("journal_bytes", s.journal_bytes);
   in.read("journal_bytes_max", s.journal_bytes_max);
   in.read("segments", s.segments);
+  in.read("segments_removed", s.segments_removed);
+  in.read("segments_removed_early", s.segments_removed_early);
+  in.read("removed_through", s.removed_through);
   in.read("disk_full", s.disk_full);
   in.read("syncs", s.syncs);
   in.read("sync_seconds", s.sync_seconds);

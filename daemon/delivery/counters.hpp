@@ -84,9 +84,9 @@ struct DeliveryCounters {
   std::atomic<std::int64_t> anchored_wall_ns{0};
   // All records up to here are settled, durably.
   std::atomic<std::uint64_t> settled_through{0};
-  // The same as the cursor on disk has it: nothing up to here is needed again, whatever happens.
-  // What removes segments must go by this one.
-  std::atomic<std::uint64_t> cursor_settled_through{0};
+  // The same as either slot of the cursor on disk has it, with no retry asked for: nothing up to
+  // here is needed again, whatever happens. What removes segments goes by this one.
+  std::atomic<std::uint64_t> removable_through{0};
   // When the oldest undelivered record was chained; 0: there is none.
   std::atomic<std::int64_t> oldest_undelivered_wall_ns{0};
   // steps taken, for the watchdog

@@ -108,7 +108,8 @@ void DeliveryCore::finish_resume() {
   damages_ = resume_->damages();
   pending_retries_ = resume_->retries();
   resumed_settled_through_ = resume_->settled_through();
-  counters_.cursor_settled_through.store(resumed_settled_through_, std::memory_order_release);
+  // The older slot may say less; the first store() writes over that one.
+  cursor_needs_from_ = resumed_settled_through_;
   if (resume_->may_have_been_sent(resume_->settled_through() + 1)) {
     // Where nobody knows since when, it is older than anything.
     intents_.push_back({resume_->end(), resume_->first_intent().value_or(Moment{})});

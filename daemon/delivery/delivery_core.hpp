@@ -173,6 +173,7 @@ class DeliveryCore {
   std::uint64_t settled_through() const;
   bool is_at_end() const;
   bool store_cursor_now();
+  void note_stored(const Cursor& cursor);
   void refresh_cursor();
   void publish(std::int64_t now_ns);
   std::chrono::nanoseconds wait_time(std::int64_t now_ns, bool may_send) const;
@@ -232,6 +233,8 @@ class DeliveryCore {
   std::vector<SequenceRange> damages_;
   bool cursor_is_stale_ = false;
   std::uint64_t cursor_scanned_ = 0;
+  // What the newest slot of the cursor on disk needs nothing of: entries up to here.
+  std::uint64_t cursor_needs_from_ = 0;
   std::int64_t cursor_stored_boot_ns_ = 0;
   std::int64_t read_again_boot_ns_ = 0;
 };

@@ -13,6 +13,8 @@ namespace {
 // enough that what a crash makes doubtful stays small.
 constexpr std::uint64_t kWindowSequences = 1024;
 constexpr std::int64_t kRefreshNs = 2'000'000'000;
+// Where the journal has no room, and what is delivered may be removed.
+constexpr std::int64_t kRefreshHurriedNs = 100'000'000;
 
 }  // namespace
 
@@ -66,18 +68,34 @@ bool DeliveryCore::store_cursor_now() {
   }
   cursor_is_stale_ = false;
   cursor_scanned_ = cursor.scanned_through;
-  counters_.cursor_settled_through.store(settled, std::memory_order_release);
+  note_stored(cursor);
   return true;
+}
+
+// A slot that power loss tears leaves the other: only what neither needs may go.
+void DeliveryCore::note_stored(const Cursor& cursor) {
+  std::uint64_t needs_from = std::min(cursor.settled_through, cursor.scanned_through);
+  for (const PendingRetry& retry : cursor.retries) {
+    needs_from = std::min(needs_from, retry.sequence - 1);
+  }
+  counters_.removable_through.store(std::min(needs_from, cursor_needs_from_),
+                                    std::memory_order_release);
+  cursor_needs_from_ = needs_from;
 }
 
 // Now and then, also while nothing is sent: so that the next start has little to read.
 void DeliveryCore::refresh_cursor() {
-  if (!resumed_ || log_id_ == xase::proto::Hash{} || now() - cursor_stored_boot_ns_ < kRefreshNs) {
+  const std::int64_t interval_ns =
+      positions_.wants_room.load(std::memory_order_relaxed) ? kRefreshHurriedNs : kRefreshNs;
+  if (!resumed_ || log_id_ == xase::proto::Hash{} || now() - cursor_stored_boot_ns_ < interval_ns) {
     return;
   }
   const bool journal_grew =
       positions_.durable.load(std::memory_order_acquire) > cursor_scanned_ + kWindowSequences;
-  if (cursor_is_stale_ || journal_grew) (void)store_cursor_now();
+  // Once more where nothing changes any longer, so that both slots know.
+  const bool slots_differ =
+      counters_.removable_through.load(std::memory_order_relaxed) < cursor_needs_from_;
+  if (cursor_is_stale_ || journal_grew || slots_differ) (void)store_cursor_now();
 }
 
 void DeliveryCore::store_cursor() {

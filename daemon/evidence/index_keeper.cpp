@@ -142,6 +142,21 @@ Status IndexKeeper::take(std::uint64_t durable) {
   return {};
 }
 
+Status IndexKeeper::forget(std::uint64_t through) {
+  if (!fs_.exists(directory_)) return {};
+  const auto firsts = list_index(fs_, directory_);
+  if (!firsts.ok()) return firsts.status();
+  bool removed = false;
+  for (const std::uint64_t first : *firsts) {
+    if (first > through) break;
+    if (Status status = fs_.remove(directory_ + "/" + index_name(first)); !status.ok())
+      return status;
+    removed = true;
+  }
+  std::erase_if(present_, [through](std::uint64_t first) { return first <= through; });
+  return removed ? fs_.sync_directory(directory_) : Status();
+}
+
 nanoseconds IndexKeeper::step() {
   const std::int64_t now = clock_.boot_ns();
   log_.flush(nanoseconds(now));

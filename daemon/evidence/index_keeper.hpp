@@ -34,6 +34,10 @@ class IndexKeeper final : public SyncSideWork {
   // A bounded number of entries, or one file.
   std::chrono::nanoseconds step() override;
 
+  // Removes, durably, every run that tells of entries up to `through`; what else it told of is
+  // found without, or indexed again by the next start. The owner's thread.
+  Status forget(std::uint64_t through);
+
   // Entries that the index covers, from the first on. Any thread.
   std::uint64_t indexed() const { return indexed_.load(std::memory_order_relaxed); }
 

@@ -47,6 +47,28 @@ void IntakeStage::keep_keys(KeyKeeper& keys) {
   keys.begin();
 }
 
+// What shall be removed from the journal is told first; what is gone is let go of.
+bool IntakeStage::take_removals() {
+  if (retention_ == nullptr) return false;
+  ledger_.journal().forget_removed(
+      retention_->counters().removed_through.load(std::memory_order_acquire));
+  const bool wants_room = ledger_.journal().wants_room();
+  if (positions_.wants_room.load(std::memory_order_relaxed) != wants_room) {
+    positions_.wants_room.store(wants_room, std::memory_order_relaxed);
+    delivery_wake_.ring();
+    sync_.nudge();
+  }
+  const xase::proto::EraseBody* removal = retention_->proposed();
+  if (removal == nullptr || write_failed_ || must_wait_for_epoch()) return false;
+  // The keys in force are told by entries: some stay.
+  if (keys_ != nullptr && !keys_->tell_again(removal->last_sequence)) return false;
+  const std::uint64_t sequence =
+      ledger_.append_body(xase::proto::EntryType::kErase, Subject{}, xase::proto::encode(*removal));
+  if (sequence == 0) return false;
+  retention_->entered(sequence);
+  return true;
+}
+
 // What every segment must start with: the epoch and all rings that the ledger knows, so that a
 // restart needs to read no earlier segment. False: of some no more is known than that segment says,
 // since no epoch is open, or their files were not attached.

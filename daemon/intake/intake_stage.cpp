@@ -75,6 +75,7 @@ nanoseconds IntakeStage::step() {
   bool worked = repair_after_failed_sync();
   worked = acknowledge_durable() || worked;
   worked = take_handbacks() || worked;
+  worked = take_removals() || worked;
   worked = look_for_rings(scan) || worked;
   worked = drain_rings() || worked;
   worked = seal() || worked;

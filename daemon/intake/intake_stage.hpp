@@ -23,6 +23,7 @@
 #include "daemon/ledger/key_keeper.hpp"
 #include "daemon/ledger/ledger.hpp"
 #include "daemon/ledger/positions.hpp"
+#include "daemon/ledger/retention.hpp"
 #include "daemon/ledger/seals.hpp"
 #include "daemon/ledger/sync_stage.hpp"
 #include "daemon/platform/clock.hpp"
@@ -71,6 +72,9 @@ class IntakeStage {
   // is called here.
   void keep_keys(KeyKeeper& keys);
 
+  // The same: what `retention` proposes to remove gets its entry. It outlives this.
+  void keep_within(Retention& retention) { retention_ = &retention; }
+
   // Owner. One bounded piece of all that is to be done. Returns how long to wait before the next
   // where nobody rings.
   std::chrono::nanoseconds step();
@@ -117,6 +121,7 @@ class IntakeStage {
   bool repair_after_failed_sync();
   bool acknowledge_durable();
   bool take_handbacks();
+  bool take_removals();
   bool look_for_rings(bool list);
   bool drain_rings();
   bool seal();
@@ -159,6 +164,7 @@ class IntakeStage {
   Ledger& ledger_;
   Seals* seals_ = nullptr;
   KeyKeeper* keys_ = nullptr;
+  Retention* retention_ = nullptr;
   RingsFolder folder_;
   DoorbellFile doorbell_;
   RecordCheck check_;

@@ -104,9 +104,22 @@ Status Journal::why_no_segment() const {
   if (at_max_bytes()) {
     return {Code::kNoSpace, "the journal has reached max_bytes (" +
                                 std::to_string(options_.max_bytes) +
-                                "); it goes on when delivered segments may be removed"};
+                                "), and no delivered segment is left to remove"};
   }
   return preparer_.failed() ? preparer_.failure() : Status();
+}
+
+bool Journal::wants_room() const {
+  if (preparer_.ready()) return false;
+  return at_max_bytes() || (preparer_.failed() && preparer_.failure().code() == Code::kNoSpace);
+}
+
+void Journal::forget_removed(std::uint64_t through) {
+  std::size_t gone = 0;
+  while (gone + 1 < segments_.size() && segments_[gone + 1] <= through + 1) ++gone;
+  if (gone == 0) return;
+  segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(gone));
+  request_next_segment();
 }
 
 PreparedFile Journal::take_prepared() {

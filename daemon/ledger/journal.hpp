@@ -81,6 +81,11 @@ class Journal {
   // synced when it returns. The second failure in a row is for the caller to act on.
   Status rewrite_unsynced();
 
+  // Whether the next segment cannot be made for want of room.
+  bool wants_room() const;
+  // Lets go of segments whose last entry is at most `through`: they are removed.
+  void forget_removed(std::uint64_t through);
+
   // Written and not yet durable, in memory: bounded by the caller, who stops taking records.
   std::uint64_t unsynced_bytes() const { return unsynced_bytes_; }
   std::uint64_t bytes() const {

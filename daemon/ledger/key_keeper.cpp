@@ -129,6 +129,12 @@ bool KeyKeeper::follow_module() {
   return append_in_use(left, KeyEvent::kAway);
 }
 
+bool KeyKeeper::tell_again(std::uint64_t through) {
+  if (last_sequence_ == 0 || last_sequence_ > through || signing_.empty()) return true;
+  const bool all_sign = same_keys(signing_, in_force_);
+  return append_in_use(signing_, all_sign ? KeyEvent::kInUse : KeyEvent::kAway);
+}
+
 bool KeyKeeper::append_in_use(const KeySet& keys, KeyEvent event) {
   const KeySet in_force = in_force_.empty() ? keys : in_force_;
   return peers_.ledger.append_made(EntryType::kKey, kBodyBytesMax, made(event, keys, in_force)) !=

@@ -54,6 +54,9 @@ class KeyKeeper {
   void begin();
   // Does what is due; whether anything was appended.
   bool step();
+  // Says again which keys are in force where that was last told at or before entry `through`, which
+  // is about to be removed. False: there is no room for it now.
+  bool tell_again(std::uint64_t through);
   // Whether other keys came into force since the last call.
   bool take_changed();
   // Those that sign now, for notes in entries.

@@ -20,12 +20,14 @@ std::string count_of(std::uint64_t count, std::string_view one, std::string_view
 class Judge {
  public:
   Judge(LedgerWalk::Facts facts, const VerifyFindings& findings, const VerifyHeads& heads,
-        const VerifySeals& seals, const VerifyAnchors& anchors, const VerifyOptions& options)
+        const VerifySeals& seals, const VerifyAnchors& anchors, const VerifyRetention& retention,
+        const VerifyOptions& options)
       : facts_(std::move(facts)),
         findings_(findings),
         heads_(heads),
         seals_(seals),
         anchors_(anchors),
+        retention_(retention),
         options_(options) {}
 
   VerifyReport judge();
@@ -34,7 +36,6 @@ class Judge {
   VerifyPropertyReport judge_one(VerifyProperty property) const;
   void judge_sound(VerifyPropertyReport& report) const;
   void judge_content(VerifyPropertyReport& report) const;
-  void judge_beginning(VerifyPropertyReport& report) const;
   bool is_required(VerifyProperty property) const;
   bool starts_at_one() const {
     return facts_.report.first_sequence == 1 ||
@@ -48,6 +49,7 @@ class Judge {
   const VerifyHeads& heads_;
   const VerifySeals& seals_;
   const VerifyAnchors& anchors_;
+  const VerifyRetention& retention_;
   const VerifyOptions& options_;
 };
 
@@ -115,7 +117,7 @@ VerifyPropertyReport Judge::judge_one(VerifyProperty property) const {
   } else if (property > VerifyProperty::kBeginning) {
     heads_.judge(report);
   } else if (property == VerifyProperty::kBeginning) {
-    judge_beginning(report);
+    retention_.judge(report);
   } else if (counts().entries == 0) {
     report.text = "there is no entry to tell it from";
   } else if (property == VerifyProperty::kSeals) {
@@ -214,15 +216,6 @@ void Judge::judge_content(VerifyPropertyReport& report) const {
   }
 }
 
-void Judge::judge_beginning(VerifyPropertyReport& report) const {
-  const std::uint64_t first = facts_.report.first_sequence;
-  establish(report, first == 1,
-            first == 1   ? "the ledger is here from its first entry on"
-            : first == 0 ? "there is no entry to tell it from"
-                         : "entries 1 to " + number(first - 1) +
-                               " are not here: removed by retention, or by someone else");
-}
-
 }  // namespace
 
 std::string_view verify_verdict_name(VerifyVerdict verdict) {
@@ -289,7 +282,7 @@ Result<VerifyReport> verify_ledger(FileSystem& fs, const std::string& state_dir,
   if (Status status = walk.run(); !status.ok()) return status;
   LedgerWalk::Facts facts = walk.take_facts();
   return Judge(std::move(facts), walk.findings(), walk.heads(), walk.seals(), walk.anchors(),
-               options)
+               walk.retention(), options)
       .judge();
 }
 

@@ -266,6 +266,9 @@ Bytes LedgerWalk::check_commitments(const Leaf& leaf, Bytes erasable_bytes,
   if (leaf.type == EntryType::kAnchor && !anchors_.take(leaf, body)) {
     fail("the body of this ANCHOR is malformed");
   }
+  if (leaf.type == EntryType::kErase && !retention_.take(leaf, body)) {
+    fail("the body of this ERASE is malformed");
+  }
   if (leaf.type == EntryType::kAudit && !xase::proto::decode_audit_body(body)) {
     fail("the body of this AUDIT is malformed");
   }

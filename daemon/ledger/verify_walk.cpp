@@ -106,7 +106,8 @@ LedgerWalk::LedgerWalk(FileSystem& fs, const std::string& state_dir, const Verif
       producers_(findings_),
       receipts_(findings_),
       seals_(findings_, producers_, heads_.keys()),
-      anchors_(options.anchors, options.anchor_record_hash, findings_) {}
+      anchors_(options.anchors, options.anchor_record_hash, findings_),
+      retention_(findings_) {}
 
 Status LedgerWalk::run() {
   if (Status status = heads_.open(); !status.ok()) return status;
@@ -116,6 +117,7 @@ Status LedgerWalk::run() {
     if (Status status = walk_segment(i); !status.ok()) return status;
   }
   if (broken_link_ != 0) settle_broken_link(true);
+  retention_.settle(facts_.holes == 0);
   if (Status status = heads_.settle(log_id_, [this] { report_progress(0); }); !status.ok()) {
     return status;
   }
@@ -180,8 +182,11 @@ Status LedgerWalk::walk_segment(std::size_t index) {
   const Segment& segment = segments_[index];
   auto opened = SegmentReader::open(fs_, directory_, segment.first);
   if (!opened.ok()) {
-    if (opened.status().code() == Code::kNotFound) return {};
-    return opened.status();
+    if (opened.status().code() != Code::kNotFound) return opened.status();
+    // Retention was quicker.
+    if (!began_) return {};
+    return {Code::kNotFound, segment_name(segment.first) +
+                                 " was removed while the ledger was being verified: run it again"};
   }
   reader_ = std::move(*opened);
   hashes_.forget();
@@ -231,6 +236,8 @@ void LedgerWalk::begin(const xase::proto::SegmentHeaderResult& header) {
   producers_.begin_at(first_);
   seals_.begin_at(first_);
   heads_.roots().begin_at(first_);
+  const bool is_sound = header.fault == SegmentFault::kNone;
+  retention_.begin_at(first_, is_sound ? std::optional(header.header.previous) : std::nullopt);
 }
 
 void LedgerWalk::compare_header(const xase::proto::SegmentHeader& header) {

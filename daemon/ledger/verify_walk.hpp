@@ -18,6 +18,7 @@
 #include "daemon/ledger/verify_heads.hpp"
 #include "daemon/ledger/verify_producers.hpp"
 #include "daemon/ledger/verify_receipts.hpp"
+#include "daemon/ledger/verify_retention.hpp"
 #include "daemon/ledger/verify_seals.hpp"
 #include "daemon/platform/sha256.hpp"
 
@@ -49,6 +50,7 @@ class LedgerWalk {
   const VerifyHeads& heads() const { return heads_; }
   const VerifySeals& seals() const { return seals_; }
   const VerifyAnchors& anchors() const { return anchors_; }
+  const VerifyRetention& retention() const { return retention_; }
 
  private:
   using Hash = xase::proto::Hash;
@@ -118,6 +120,7 @@ class LedgerWalk {
   VerifyReceipts receipts_;
   VerifySeals seals_;
   VerifyAnchors anchors_;
+  VerifyRetention retention_;
   Facts facts_;
   Sha256 sha256_;
   HashAhead hashes_;

@@ -21,6 +21,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 COPY = SOURCE / "build/seeded/source"
 BUILD = SOURCE / "build/seeded/build"
 JOURNAL = ["ledger_journal_test", "ledger_recovery_test", "intake_test"]
+LIFE = ["faults_crash_states_test"]
 DELIVERY = ["delivery_parts_test", "delivery_core_test"]
 
 # name: what it does, file, what stands there, what is put in its place, programs of the tests
@@ -49,6 +50,20 @@ BUGS = {
         "daemon/ledger/journal.cpp",
         "  if (Status status = sync_names(); !status.ok()) return status;\n  bool removed = false;\n",
         "  name_is_synced_ = true;\n  bool removed = false;\n", JOURNAL),
+    "unlink_before_cursor": (
+        "removes a segment that the delivery cursor still needs", "daemon/ledger/retention.cpp",
+        "      std::min(peers_.settled_through.load(std::memory_order_acquire),\n",
+        "      std::min(peers_.positions.durable.load(std::memory_order_acquire),\n", LIFE),
+    "unlink_before_entry": (
+        "removes a segment before the entry that tells of it is durable",
+        "daemon/ledger/retention.cpp",
+        "  if (peers_.positions.durable.load(std::memory_order_acquire) < entered_) return kLookAgain;\n",
+        "", LIFE),
+    "unlink_newest_first": (
+        "removes segments without syncing one removal before the next",
+        "daemon/ledger/retention.cpp",
+        "  if (status = peers_.fs.sync_directory(directory_); !status.ok()) return status;\n",
+        "", LIFE),
     "truncate_in_the_middle": (
         "cuts at damage that lies before the last commit mark", "daemon/ledger/recovery_damage.cpp",
         "  if (index >= tail_ && from >= durable_position_) {\n",

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/erase_body.hpp"
 #include "proto/error_code.hpp"
 #include "proto/witness_body.hpp"
 
@@ -167,6 +168,36 @@ TEST(AnchorBody, ComesBackAndLiesAsItsLayoutSays) {
   EXPECT_FALSE(decode_anchor_body(Bytes(bytes).first(75)).has_value());
   store(bytes.data() + 68, std::uint32_t{1});
   EXPECT_FALSE(decode_anchor_body(bytes).has_value());
+}
+
+TEST(EraseBody, ComesBackAndLiesAsItsLayoutSays) {
+  EraseBody body{EraseReason::kRoom, 5, 9, {}, 3, -7};
+  body.last_leaf_hash.fill(std::byte{0xab});
+  auto bytes = encode(body);
+  EXPECT_EQ(load<std::uint16_t>(bytes.data()), 2U);
+  EXPECT_EQ(load<std::uint64_t>(bytes.data() + 8), 5U);
+  EXPECT_EQ(load<std::uint64_t>(bytes.data() + 16), 9U);
+  EXPECT_EQ(load<Hash>(bytes.data() + 24), body.last_leaf_hash);
+  EXPECT_EQ(load<std::uint64_t>(bytes.data() + 56), 3U);
+  EXPECT_EQ(load<std::int64_t>(bytes.data() + 64), -7);
+  const auto back = decode_erase_body(bytes);
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->reason, EraseReason::kRoom);
+  EXPECT_EQ(back->first_sequence, 5U);
+  EXPECT_EQ(back->last_sequence, 9U);
+  EXPECT_EQ(back->last_leaf_hash, body.last_leaf_hash);
+  EXPECT_EQ(back->records, 3U);
+  EXPECT_EQ(back->until_wall_ns, -7);
+  EXPECT_FALSE(decode_erase_body(Bytes(bytes).first(kEraseBodyBytes - 1)).has_value());
+  for (const std::size_t at : {std::size_t{0}, std::size_t{2}, std::size_t{7}}) {
+    auto bad = bytes;
+    bad[at] = std::byte{9};
+    EXPECT_FALSE(decode_erase_body(bad).has_value()) << at;
+  }
+  store(bytes.data() + 8, std::uint64_t{10});
+  EXPECT_FALSE(decode_erase_body(bytes).has_value());
+  store(bytes.data() + 8, std::uint64_t{0});
+  EXPECT_FALSE(decode_erase_body(bytes).has_value());
 }
 
 TEST(AuditKind, HasANameForEach) {

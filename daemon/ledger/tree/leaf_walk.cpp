@@ -51,4 +51,15 @@ Status walk_leaves(FileSystem& fs, const std::string& directory, std::uint64_t s
   return {};
 }
 
+std::uint64_t size_of_tree_with(FileSystem& fs, const std::string& directory,
+                                std::uint64_t leaves) {
+  if (leaves == 0) return 0;
+  const std::uint64_t index = (leaves - 1) / kTileWidth;
+  const std::uint64_t full = (index + 1) * kTileWidth;
+  for (std::uint64_t size = leaves; size <= full; ++size) {
+    if (fs.exists(tile_file(directory, xase::proto::bundle_of(leaves - 1, size)))) return size;
+  }
+  return leaves;
+}
+
 }  // namespace xased

@@ -20,4 +20,8 @@ Status walk_leaves(
     const std::function<Status(xase::proto::Bytes leaf, const xase::proto::Hash& leaf_hash)>& take,
     Status& stopped);
 
+// The size of a tree of at least `leaves` leaves whose last bundle is in `directory`: where nobody
+// knows how large the tree was whose files lie there. `leaves` where there is no such bundle.
+std::uint64_t size_of_tree_with(FileSystem& fs, const std::string& directory, std::uint64_t leaves);
+
 }  // namespace xased

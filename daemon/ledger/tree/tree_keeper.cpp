@@ -6,6 +6,7 @@
 
 #include "daemon/ledger/segment_names.hpp"
 #include "daemon/ledger/tree/checkpoint.hpp"
+#include "daemon/ledger/tree/leaf_walk.hpp"
 #include "proto/hashing.hpp"
 #include "proto/run_dir.hpp"
 #include "proto/seal.hpp"
@@ -78,12 +79,10 @@ Result<std::string> TreeKeeper::open_files() {
     if (!opened->damage.ok()) {
       log_warn("tree", "the tree's files are damaged: they are made again from the journal",
                {{"error", opened->damage.message()}});
-      // The bundles may be wrong in what nothing vouches for any more; the journal has it all.
-      opened = TileWriter::salvage(fs_, directory_, head.size, 0);
-      if (!opened.ok()) return opened.status();
-      writer_ = std::move(opened->writer);
-      expected_ = head;
-    } else if (head.size != 0) {
+      if (Status status = salvage(head); !status.ok()) return status;
+    } else if (head.size == 0) {
+      if (Status status = salvage(head); !status.ok()) return status;
+    } else {
       auto found = find_disagreement(head);
       if (!found.ok()) return found.status();
       disagreement = std::move(*found);
@@ -91,11 +90,10 @@ Result<std::string> TreeKeeper::open_files() {
   }
   if (!disagreement.empty()) {
     writer_.reset();
-    if (Status status = set_aside(head); !status.ok()) return status;
+    const auto old_tree = set_aside(head);
+    if (!old_tree.ok()) return old_tree.status();
     counters_.disagreements.store(1, std::memory_order_relaxed);
-    auto opened = TileWriter::open(fs_, directory_, 0, xase::proto::TreeFrontier().root(sha_));
-    if (!opened.ok()) return opened.status();
-    writer_ = std::move(opened->writer);
+    if (Status status = begin_anew(*old_tree); !status.ok()) return status;
   } else if (!expected_) {
     counters_.checkpoint_size.store(head.size, std::memory_order_relaxed);
   }
@@ -120,8 +118,55 @@ Result<std::string> TreeKeeper::find_disagreement(const Checkpoint& head) {
          " of the journal is another than the one that was last signed";
 }
 
-// Evidence of what happened: neither tree nor head is lost or written over.
-Status TreeKeeper::set_aside(const Checkpoint& head) {
+// The journal's first sequence: what retention removed before it is in the tree alone.
+Result<std::uint64_t> TreeKeeper::journal_begin() {
+  const auto firsts = list_segments(fs_, options_.state_dir + "/" + std::string(kJournalFolder));
+  if (!firsts.ok()) return firsts.status();
+  return firsts->empty() ? std::uint64_t{1} : firsts->front();
+}
+
+// The bundles may be wrong in what nothing vouches for any more. The journal has the rest, and by
+// its chain vouches for the leaves before its first entry.
+Status TreeKeeper::salvage(const Checkpoint& head) {
+  const auto begin = journal_begin();
+  if (!begin.ok()) return begin.status();
+  if (head.size == 0 && *begin == 1) return {};
+  const std::uint64_t size =
+      head.size != 0 ? head.size : size_of_tree_with(fs_, directory_, *begin - 1);
+  auto opened = TileWriter::salvage(fs_, directory_, size, *begin - 1);
+  if (!opened.ok()) return opened.status();
+  writer_ = std::move(opened->writer);
+  if (head.size != 0) expected_ = head;
+  if (writer_->size() + 1 < *begin) stall_without(*begin, opened->damage);
+  return {};
+}
+
+// A new tree; what the journal no longer has, out of the old one.
+Status TreeKeeper::begin_anew(const std::string& old_tree) {
+  auto opened = TileWriter::open(fs_, directory_, 0, xase::proto::TreeFrontier().root(sha_));
+  if (!opened.ok()) return opened.status();
+  writer_ = std::move(opened->writer);
+  const auto begin = journal_begin();
+  if (!begin.ok()) return begin.status();
+  Status stopped;
+  Status status = walk_leaves(
+      fs_, old_tree, size_of_tree_with(fs_, old_tree, *begin - 1), *begin - 1,
+      [this](xase::proto::Bytes leaf, const Hash& hash) {
+        return writer_->append(writer_->size() + 1, leaf, hash);
+      },
+      stopped);
+  if (status.ok() && !stopped.ok()) stall_without(*begin, stopped);
+  return status;
+}
+
+void TreeKeeper::stall_without(std::uint64_t begin, const Status& why) {
+  stall("entries " + number(writer_->size() + 1) + " to " + number(begin - 1) +
+        " are no longer in the journal, and the tree's files cannot be read: " + why.message() +
+        "; put back a copy of STATE_DIR/tree and start again");
+}
+
+// Evidence of what happened: neither tree nor head is lost or written over. Gives where they are.
+Result<std::string> TreeKeeper::set_aside(const Checkpoint& head) {
   constexpr mode_t kPrivate = 0700;
   constexpr std::size_t kRootDigits = 16;
   const std::string quarantine = options_.state_dir + "/quarantine";
@@ -134,7 +179,8 @@ Status TreeKeeper::set_aside(const Checkpoint& head) {
   // The new name first, so that power loss cannot take both.
   if (Status status = fs_.sync_directory(quarantine); !status.ok()) return status;
   if (Status status = fs_.make_directory(directory_, kPrivate); !status.ok()) return status;
-  return fs_.sync_directory(options_.state_dir);
+  if (Status status = fs_.sync_directory(options_.state_dir); !status.ok()) return status;
+  return to;
 }
 
 Status TreeKeeper::append(const Entry& entry) {

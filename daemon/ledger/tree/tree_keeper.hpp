@@ -77,7 +77,10 @@ class TreeKeeper final : public SyncSideWork {
              const TreeOptions& options);
   Result<std::string> open_files();
   Result<std::string> find_disagreement(const xase::proto::Checkpoint& head);
-  Status set_aside(const xase::proto::Checkpoint& head);
+  Result<std::string> set_aside(const xase::proto::Checkpoint& head);
+  Status begin_anew(const std::string& old_tree);
+  Status salvage(const xase::proto::Checkpoint& head);
+  Result<std::uint64_t> journal_begin();
   Status take(std::size_t entries_max);
   Status append(const Entry& entry);
   void take_seal(const Entry& entry);
@@ -88,6 +91,7 @@ class TreeKeeper final : public SyncSideWork {
   std::chrono::nanoseconds put_off(const Status& status);
   void check_head();
   void stall(const std::string& why);
+  void stall_without(std::uint64_t begin, const Status& why);
 
   static constexpr std::size_t kEntriesPerStep = 1024;
 

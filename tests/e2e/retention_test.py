@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Retention: what was kept for long enough goes, and nothing else; what is left verifies."""
+
+import json
+import unittest
+
+from harness import E2eTest, eventually, with_ids
+
+MIB = 1 << 20
+# About four records fill one of the smallest segments.
+LARGE = "x" * 230_000
+
+
+def large(prefix, count):
+    return [{**one, "input": {"text": LARGE}} for one in with_ids(prefix, count)]
+
+
+class Retention(E2eTest):
+    SETTINGS = {"journal.segment_bytes": "1MiB", "journal.max_bytes": "8MiB",
+                "journal.reserve_bytes": "1MiB", "journal.sync_interval": "1ms"}
+
+    def daemon_keeping(self, keep, api, **more):
+        return self.daemon(api, settings={**self.SETTINGS, "journal.keep_payloads": keep, **more})
+
+    def segments(self, daemon):
+        return sorted((daemon.state_dir / "journal").glob("*.seg"))
+
+    def erased(self, daemon):
+        return [entry["note"] for entry in daemon.entries() if entry["type"] == "ERASE"]
+
+    def pinned(self, daemon):
+        done = self.ctl_ok(daemon, "keys", "show", "--json")
+        return json.loads(done)
+
+    def test_delivered_records_go_and_the_ledger_verifies(self):
+        api = self.api()
+        daemon = self.daemon_keeping("0s", api)
+        records = large("gone", 24)
+        self.record(daemon, records)
+        daemon.drained(24)
+        daemon.until(lambda s: s["segments_removed"] >= 5, "old segments go", fresh=True)
+        self.assertLessEqual(len(self.segments(daemon)), 3)
+        self.assertTrue(self.erased(daemon)[0].startswith("1 to "))
+        self.assertIn("removed by retention", self.verify(daemon))
+        # What is gone is not sent again, nor said to be lost, by the next start.
+        daemon.stop()
+        daemon.start()
+        self.record(daemon, large("behind", 4))
+        stats = daemon.drained(28)
+        self.assertEqual(stats["gaps"], 0)
+        self.assert_delivered(api, [one["transaction_id"] for one in records + large("behind", 4)])
+        self.verify(daemon)
+
+    def test_what_is_not_delivered_stays(self):
+        api = self.api()
+        daemon = self.daemon_keeping("0s", api)
+        api.stop()
+        records = large("kept", 16)
+        self.record(daemon, records)
+        daemon.until(lambda s: s["journaled"] == 16, "all are taken")
+        before = self.segments(daemon)
+        self.assertGreater(len(before), 3)
+        # Long enough for a look at what may go.
+        seen = daemon.stats()["checkpoint_size"]
+        self.record(daemon, large("more", 1))
+        daemon.until(lambda s: s["checkpoint_size"] > seen, "a checkpoint covers them", fresh=True)
+        self.assertEqual(self.segments(daemon)[0], before[0])
+        api.start()
+        daemon.drained(17)
+        daemon.until(lambda s: s["segments_removed"] >= 3, "then they go", fresh=True)
+        self.assert_delivered(api, [one["transaction_id"] for one in records + large("more", 1)])
+
+    def test_a_full_journal_makes_room_of_what_is_delivered(self):
+        api = self.api()
+        daemon = self.daemon_keeping("365d", api)
+        for part in range(8):
+            self.record(daemon, large(f"part{part}", 8))
+            daemon.drained(8 * (part + 1))
+        stats = daemon.stats(fresh=True)
+        self.assertGreater(stats["segments_removed_early"], 5)
+        self.assertLessEqual(stats["journal_bytes"], 8 * MIB)
+        self.assertIn("room", self.erased(daemon)[-1])
+        self.assertEqual(stats["refused"], 0)
+        self.assertIn("for want of room", self.verify(daemon))
+
+    def test_a_beginning_that_someone_took_away_is_refuted(self):
+        api = self.api()
+        daemon = self.daemon_keeping("365d", api)
+        self.record(daemon, large("taken", 12))
+        daemon.drained(12)
+        daemon.stop()
+        self.segments(daemon)[0].unlink()
+        done = self.ctl(daemon, "verify", daemon.state_dir)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("no ERASE entry tells", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
