@@ -52,10 +52,11 @@ Failure unavailable(const std::string& path, int error) {
   return {ErrorCode::kRunDirUnavailable, std::move(text)};
 }
 
-// Opens the directory `name` in `parent`; makes it where it is missing.
+// Opens the directory `name` in `parent`; makes it where it is missing. As a place to start from
+// alone: the folder of the rings may be one that nobody but the daemon reads.
 Failure open_or_make(int parent, const char* name, int flags, const std::string& path, Fd& opened) {
   for (int attempt = 0; attempt < 2; ++attempt) {
-    opened = Fd(openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags));
+    opened = Fd(openat(parent, name, O_PATH | O_DIRECTORY | O_CLOEXEC | flags));
     if (opened) return {};
     if (errno != ENOENT) return unavailable(path, errno);
     if (mkdirat(parent, name, kDirectoryMode) == 0) {

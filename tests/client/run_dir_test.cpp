@@ -133,6 +133,17 @@ TEST(RunDir, OneThatMayNotBeWrittenIsAClearError) {
   fs::permissions(dir.path(), fs::perms::owner_all);
 }
 
+// As systemd/xased.tmpfiles makes it: apps write there and list nothing.
+TEST(RunDir, AFolderOfRingsThatMayNotBeReadIsEnough) {
+  const TempDir dir;
+  const std::string rings = dir.path() + "/rings";
+  fs::create_directory(rings);
+  ASSERT_EQ(chmod(dir.path().c_str(), 0755), 0);
+  ASSERT_EQ(chmod(rings.c_str(), 03733), 0);
+  EXPECT_EQ(as_nobody([&] { return record(open_client(dir.path())) == XASE_OK ? 0 : 1; }), 0);
+  EXPECT_EQ(ring_paths(dir.path()).size(), 1U);
+}
+
 // A file system of our own, `bytes` large; needs root or a user namespace.
 int in_own_tmpfs(const std::string& path, const std::string& options, auto body) {
   const pid_t child = fork();
