@@ -15,7 +15,16 @@ constexpr mode_t kRunDirMode = 0750;
 constexpr mode_t kRingsMode = 03733;
 // Where the setgid bit is not ours to set.
 constexpr mode_t kRingsModePlain = 01733;
-constexpr mode_t kSettingsMode = 0644;
+constexpr mode_t kSettingsMode = 0640;
+
+// Of this mode whatever the umask; a set-group-id parent hands that bit down. The error's number,
+// or 0.
+int make_directory(const std::string& path, mode_t mode) {
+  struct stat info {};
+  const bool made = ::mkdir(path.c_str(), mode) == 0 && ::stat(path.c_str(), &info) == 0 &&
+                    ::chmod(path.c_str(), mode | (info.st_mode & S_ISGID)) == 0;
+  return made ? 0 : errno;
+}
 
 Status write_settings(const std::string& run_dir, std::uint64_t ring_bytes) {
   const std::string path = run_dir + "/" + std::string(xase::proto::kSettingsFile);
@@ -39,8 +48,8 @@ Status write_settings(const std::string& run_dir, std::uint64_t ring_bytes) {
 }  // namespace
 
 Status make_directories(const std::string& path, unsigned mode) {
-  if (::mkdir(path.c_str(), mode) == 0) return {};
-  const int error = errno;
+  int error = make_directory(path, mode);
+  if (error == 0) return {};
   struct stat info {};
   if (error == EEXIST && ::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return {};
   const std::size_t slash = path.find_last_of('/');
@@ -48,8 +57,9 @@ Status make_directories(const std::string& path, unsigned mode) {
     return os_status("make directory " + path, error);
   }
   if (Status status = make_directories(path.substr(0, slash), mode); !status.ok()) return status;
-  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return {};
-  return os_status("make directory " + path, errno);
+  error = make_directory(path, mode);
+  if (error == 0 || error == EEXIST) return {};
+  return os_status("make directory " + path, error);
 }
 
 Status make_run_dir(const std::string& run_dir, std::uint64_t ring_bytes) {

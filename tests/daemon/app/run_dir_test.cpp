@@ -33,8 +33,10 @@ TEST(RunDir, IsMadeWithItsParentsWhateverTheUmask) {
   const Status made = make_run_dir(dir / "a/b/run", 1 << 20);
   ::umask(before);
   ASSERT_TRUE(made.ok()) << made.message();
+  EXPECT_EQ(mode_of(dir / "a"), 0750U);
+  EXPECT_EQ(mode_of(dir / "a/b/run"), 0750U);
   EXPECT_EQ(mode_of(dir / "a/b/run/rings"), 03733U);
-  EXPECT_EQ(mode_of(dir / "a/b/run/settings"), 0644U);
+  EXPECT_EQ(mode_of(dir / "a/b/run/settings"), 0640U);
   EXPECT_EQ(settings_in(dir / "a/b/run"), "ring_bytes=1048576\n");
 }
 
