@@ -25,6 +25,15 @@ Status not_a_ring(const std::string& name, const std::string& why) {
   return {Code::kInvalid, name + " is not a ring: " + why};
 }
 
+// Whether the owner of a file is who wrote it. What is made in a set-group-id folder has the
+// folder's group; a file with another group, or with another name as well, was moved or linked in
+// from where others than its owner may have written to it.
+bool owner_vouches(const std::string& directory, const struct stat& file) {
+  struct stat folder {};
+  if (file.st_nlink != 1 || ::stat(directory.c_str(), &folder) != 0) return false;
+  return (folder.st_mode & S_ISGID) == 0 || file.st_gid == folder.st_gid;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AttachedRing>> AttachedRing::attach(const std::string& directory,
@@ -43,7 +52,7 @@ Result<std::unique_ptr<AttachedRing>> AttachedRing::attach(const std::string& di
   struct stat info {};
   if (::fstat(ring->fd_, &info) != 0) return os_status("stat " + path, errno);
   if (!S_ISREG(info.st_mode)) return not_a_ring(name, "it is no regular file");
-  ring->uid_ = info.st_uid;
+  if (owner_vouches(directory, info)) ring->uid_ = info.st_uid;
   RingIdentity& identity = ring->identity_;
   const auto file_bytes = static_cast<std::uint64_t>(info.st_size);
   if (::pread(ring->fd_, &identity, sizeof identity, 0) != sizeof identity ||

@@ -10,6 +10,7 @@
 #include "daemon/intake/bus_guard.hpp"
 #include "daemon/ledger/recovery.hpp"
 #include "daemon/platform/status.hpp"
+#include "proto/leaf.hpp"
 #include "proto/mapping.hpp"
 #include "proto/ring_layout.hpp"
 #include "proto/ring_reader.hpp"
@@ -35,6 +36,7 @@ class AttachedRing {
   // What the ring is.
   const std::string& name() const { return name_; }
   const xase::proto::Id& id() const { return identity_.ring_id; }
+  // The file's owner; kNoUid where that tells nothing about who wrote it.
   std::uint32_t uid() const { return uid_; }
   std::uint32_t pid() const { return identity_.pid; }
   std::int64_t created_wall_ns() const { return identity_.created_wall_ns; }
@@ -103,7 +105,7 @@ class AttachedRing {
 
   int fd_ = -1;
   std::string name_;
-  std::uint32_t uid_ = 0;
+  std::uint32_t uid_ = xase::proto::kNoUid;
   xase::proto::RingIdentity identity_{};
   std::string context_;
   xase::proto::Mapping mapping_;

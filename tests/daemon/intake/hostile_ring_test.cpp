@@ -274,6 +274,25 @@ TEST_F(HostileRingTest, GetsAFifoALinkAFolderAndGarbageSetAside) {
   EXPECT_EQ(rig_.gaps().size(), 6U);
 }
 
+TEST_F(HostileRingTest, AttestsNoOwnerOfAFileThatHasAnotherNameAsWell) {
+  RingProducer linked(rig_.run.path(), 0x30);
+  ASSERT_EQ(::link(linked.path().c_str(), (rig_.run / "elsewhere").c_str()), 0);
+  ASSERT_TRUE(linked.record(numbered_record(1)));
+  ASSERT_TRUE(good_.record(numbered_record(1)));
+  rig_.run_intake();
+  EXPECT_EQ(rig_.records_of(linked), numbers(1, 1));
+  int attested = 0;
+  for (const auto& entry : rig_.entries(EntryType::kRecord)) {
+    if (entry.leaf.ring_id == linked.id()) {
+      EXPECT_EQ(entry.leaf.uid, xase::proto::kNoUid);
+    } else {
+      EXPECT_EQ(entry.leaf.uid, ::getuid());
+      ++attested;
+    }
+  }
+  EXPECT_GT(attested, 0);
+}
+
 TEST_F(HostileRingTest, GetsAHeaderThatMakesNoSenseSetAside) {
   const std::vector<std::pair<std::size_t, std::uint64_t>> lies{
       {8, 99},                       // version
