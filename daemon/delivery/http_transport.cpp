@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "daemon/config/api_key.hpp"
 #include "daemon/delivery/connection.hpp"
 #include "daemon/delivery/http_response.hpp"
 
@@ -13,6 +14,20 @@ namespace {
 
 // A body up to here is sent in one piece with its head.
 constexpr std::size_t kOnePieceBytesMax = std::size_t{64} << 10;
+
+// A peer that repeats the request must not get the key into the ledger, a log, or an app's results.
+// As long as it was, so that what the answer is stays what it was.
+void hide_key(const std::string& key, Answer& answer) {
+  if (key.empty()) return;
+  const std::string_view secret = std::string_view(key).substr(ApiKey::kPrefix.size());
+  for (std::string* text : {&answer.body, &answer.retry_after, &answer.rate_limit,
+                            &answer.rate_remaining, &answer.rate_reset, &answer.date}) {
+    for (std::size_t at = text->find(secret); at != std::string::npos;
+         at = text->find(secret, at + secret.size())) {
+      text->replace(at, secret.size(), secret.size(), '*');
+    }
+  }
+}
 
 class HttpTransport final : public Transport {
  public:
@@ -39,6 +54,7 @@ class HttpTransport final : public Transport {
     HttpResponse response;
     const Status status = exchange(request, key->value, deadline_ns, sent_any, response, answer);
     answer.key_generation = key->generation;
+    hide_key(key->value, answer);
     if (!status.ok()) {
       connection_.close();
       answer = Answer{};

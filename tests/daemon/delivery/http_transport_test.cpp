@@ -131,6 +131,20 @@ TEST(HttpTransport, SendsNothingWithoutAKey) {
   EXPECT_EQ(peer.connections(), 0);
 }
 
+TEST(HttpTransport, HidesTheKeyInAnAnswerThatRepeatsIt) {
+  const std::string key(kKey);
+  const std::string hidden = "xase_pk_" + std::string(48, '*');
+  const std::string body = R"({"error":"no )" + key + R"(","code":")" + key + R"("})";
+  LoopbackPeer peer(serving("HTTP/1.1 400 Bad\r\nRetry-After: " + key + "\r\nDate: " + key +
+                            "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                            body));
+  const Answer answer = transport(options_for(peer.url()))->post(request());
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.body, R"({"error":"no )" + hidden + R"(","code":")" + hidden + R"("})");
+  EXPECT_EQ(answer.retry_after, hidden);
+  EXPECT_EQ(answer.date, hidden);
+}
+
 TEST(HttpTransport, ACutOffAnswerIsNoAnswer) {
   const std::string whole = http(201, created().body);
   for (const std::size_t size :
