@@ -1,4 +1,5 @@
 // xased: command line, signals, and word to the service manager.
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -180,9 +181,12 @@ int run(const Options& options, const DevMode* dev) {
 
 int start(int argc, char** argv) {
   const Options options = parse_options(argc, argv);
-  // Payloads and keys must not end up in a core file.
+  // Payloads and keys must not end up in a core. The limit alone is not enough: a handler that
+  // reads cores from a pipe is not bound by it. Not dumpable also keeps other processes of this
+  // user away from our memory and environment.
   const rlimit no_core{0, 0};
   (void)setrlimit(RLIMIT_CORE, &no_core);
+  (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   // Before the first thread, so that all inherit it.
   const sigset_t signals = our_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
