@@ -57,6 +57,7 @@ void add_delivery(const DeliveryCounters& counters, const Clock& clock, Snapshot
   out.answers_paused = counters.answers_paused.load(relaxed);
   out.answers_failed = counters.answers_failed.load(relaxed);
   out.no_answer = counters.no_answer.load(relaxed);
+  out.no_answer_why = counters.no_answer_why.get();
   out.anchored_size = counters.anchored_size.load(relaxed);
   out.anchored_wall_ns = counters.anchored_wall_ns.load(relaxed);
   out.audits = counters.audits.load(relaxed);

@@ -110,6 +110,7 @@ struct Snapshot {
   std::uint64_t answers_paused = 0;
   std::uint64_t answers_failed = 0;
   std::uint64_t no_answer = 0;
+  std::string no_answer_why;  // of the last attempt; empty: it was answered
   double oldest_undelivered_seconds = 0;
 
   // Since the start: records that the service was asked about again, and what was found, by kind.

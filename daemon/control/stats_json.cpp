@@ -98,6 +98,7 @@ void add_delivery(Json& json, const Snapshot& s) {
   json["answers_paused"] = s.answers_paused;
   json["answers_failed"] = s.answers_failed;
   json["no_answer"] = s.no_answer;
+  json["no_answer_why"] = s.no_answer_why;
   json["oldest_undelivered_seconds"] = s.oldest_undelivered_seconds;
   json["anchored_size"] = s.anchored_size;
   json["anchored_wall_ns"] = s.anchored_wall_ns;

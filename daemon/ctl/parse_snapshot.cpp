@@ -120,6 +120,7 @@ void read_delivery(Members& in, Snapshot& s) {
   in.read("answers_paused", s.answers_paused);
   in.read("answers_failed", s.answers_failed);
   in.read("no_answer", s.no_answer);
+  in.read("no_answer_why", s.no_answer_why);
   in.read("oldest_undelivered_seconds", s.oldest_undelivered_seconds);
   in.read("anchored_size", s.anchored_size);
   in.read("anchored_wall_ns", s.anchored_wall_ns);

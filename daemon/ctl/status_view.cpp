@@ -167,6 +167,9 @@ class View {
     add(s_.answers_failed, "failed");
     add(s_.no_answer, "unanswered");
     if (!text.empty()) labelled("", "answers: " + text);
+    if (!s_.no_answer_why.empty()) {
+      labelled("", ink(Ink::kYellow, "no answer: " + printable(s_.no_answer_why)));
+    }
   }
 
   void ledger() {

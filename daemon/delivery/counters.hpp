@@ -4,6 +4,8 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <string>
 #include <string_view>
 
 #include "proto/witness_body.hpp"
@@ -59,6 +61,23 @@ constexpr std::string_view pause_reason_name(PauseReason reason) noexcept {
   return "unknown";
 }
 
+// Written by one thread, read by anyone.
+class SharedText {
+ public:
+  void set(const std::string& text) {
+    const std::scoped_lock lock(mutex_);
+    text_ = text;
+  }
+  std::string get() const {
+    const std::scoped_lock lock(mutex_);
+    return text_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string text_;
+};
+
 // Written by delivery, read by anyone; relaxed, each on its own.
 struct DeliveryCounters {
   std::atomic<std::uint64_t> attempts{0};
@@ -70,6 +89,7 @@ struct DeliveryCounters {
   std::atomic<std::uint64_t> answers_paused{0};   // those of the table that pause
   std::atomic<std::uint64_t> answers_failed{0};   // 408, 425, 5xx
   std::atomic<std::uint64_t> no_answer{0};        // timeout, reset, DNS, TLS
+  SharedText no_answer_why;                       // of the last attempt; empty: it was answered
   std::atomic<std::uint32_t> in_flight{0};
   std::atomic<std::uint32_t> in_flight_max{0};  // what is allowed at the moment
   std::atomic<PauseReason> paused{PauseReason::kNone};

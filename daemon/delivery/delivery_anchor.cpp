@@ -88,6 +88,7 @@ void DeliveryCore::take_anchor(const JobResult& result) {
     return;
   }
   destination_.on_answer(verdict, result.answer.status, result.took, now_ns);
+  counters_.no_answer_why.set(result.answer.failure);
   const auto relaxed = std::memory_order_relaxed;
   switch (verdict.outcome) {
     case Outcome::kDelivered:

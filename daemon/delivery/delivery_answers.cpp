@@ -72,6 +72,7 @@ void DeliveryCore::take_result(const JobResult& result) {
   // In order, one that is refused again would hold up all behind it for ever.
   const bool sets_aside = destination_.sets_aside() || options_.ordered;
   destination_.on_answer(verdict, result.answer.status, result.took, now_ns);
+  counters_.no_answer_why.set(result.answer.failure);
   const auto relaxed = std::memory_order_relaxed;
   switch (verdict.outcome) {
     case Outcome::kDelivered:

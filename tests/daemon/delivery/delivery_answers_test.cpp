@@ -294,9 +294,11 @@ TEST_F(Delivery, AnOutageIsProbedGentlyAndEndsByItself) {
   // Full jitter up to a minute: about two a minute.
   EXPECT_LT(dispatch_->order.size(), 24U * 60 * 6);
   EXPECT_GT(dispatch_->order.size(), 24U * 60);
+  EXPECT_EQ(counters_->no_answer_why.get(), "connection reset");
   dispatch_->script = [](const Job&) { return created(); };
   run_for(minutes(2), seconds(1));
   EXPECT_EQ(receipts(), sent.size());
+  EXPECT_EQ(counters_->no_answer_why.get(), "");
   for (const std::uint64_t sequence : sent) {
     // Nothing of it left the host: no doubt about any of them.
     EXPECT_EQ(told(sequence)->flags, 0U);
