@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "proto/leaf.hpp"
+
 namespace xased::ctl {
 namespace {
 
@@ -322,7 +324,9 @@ std::vector<std::string> ring_lines(const Snapshot& snapshot, const Style& style
     const RingSnapshot& ring = *rings[i];
     const double share = fraction(ring.used_bytes, ring.capacity_bytes);
     std::string text = left(printable(ring.ring_id).substr(0, 8), 10);
-    text += right(std::to_string(ring.pid), 9) + right(std::to_string(ring.uid), 7);
+    const bool has_uid = ring.uid != xase::proto::kNoUid;
+    text += right(std::to_string(ring.pid), 9);
+    text += right(has_uid ? std::to_string(ring.uid) : "-", 7);
     text += right(with_commas(ring.journaled), 14);
     text += paint(style, ring.refused == 0 ? Ink::kPlain : Ink::kRed,
                   right(with_commas(ring.refused), 10));

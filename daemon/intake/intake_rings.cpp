@@ -4,6 +4,7 @@
 
 #include "daemon/intake/intake_stage.hpp"
 #include "proto/entry_body.hpp"
+#include "proto/leaf.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -100,6 +101,10 @@ bool IntakeStage::attach(const std::string& name) {
   if (known != history_.end()) history_.erase(known);
   log_debug("intake", "ring attached",
             {{"ring", name}, {"uid", (*ring)->uid()}, {"pid", (*ring)->pid()}});
+  if ((*ring)->uid() == xase::proto::kNoUid) {
+    log_warn("intake", "a ring was not made in its place: its entries attest no uid",
+             {{"ring", name}});
+  }
   const Id id = (*ring)->id();
   rings_.emplace(id, std::move(*ring));
   return true;
