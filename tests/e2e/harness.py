@@ -96,14 +96,15 @@ class Process:
     """One child, its output in a file."""
 
     def __init__(self, test, name, *command, env=None, stdin=subprocess.DEVNULL, stdout=None,
-                 cwd=None):
+                 cwd=None, who=None):
+        """`who`: user, group, extra_groups and umask, as Popen takes them."""
         self.name = name
         self.command = [str(part) for part in command]
         self.log = test.folder / f"{name}.log"
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(
                 self.command, stdin=stdin, stdout=stdout or log, stderr=log, cwd=cwd,
-                env={**os.environ, **(env or {})}, preexec_fn=_die_with_us)
+                env={**os.environ, **(env or {})}, preexec_fn=_die_with_us, **(who or {}))
         test.track(self)
 
     @property
@@ -171,12 +172,14 @@ class Daemon:
     }
 
     def __init__(self, test, api=None, name="xased", run_dir=None, state_dir=None, settings=None,
-                 env=None):
+                 env=None, who=None, cwd=None):
         self.test = test
         self.name = name
         self.run_dir = pathlib.Path(run_dir or test.folder / "run")
         self.state_dir = pathlib.Path(state_dir or test.folder / "state")
         self.env = env or {}
+        self.who = who
+        self.cwd = cwd
         self.key_file = test.folder / "api-key"
         if not self.key_file.exists():
             self.key_file.write_text(API_KEY + "\n")
@@ -197,7 +200,8 @@ class Daemon:
 
     def start(self, wait=True):
         self.process = Process(self.test, self.name, *self.command(),
-                               env={"XASED_CONFIG": "", "XASE_API_KEY": "", **self.env})
+                               env={"XASED_CONFIG": "", "XASE_API_KEY": "", **self.env},
+                               who=self.who, cwd=self.cwd)
         if wait:
             self.wait_ready()
         return self
