@@ -44,6 +44,13 @@ bool is_locked(const std::string& path) {
   return held;
 }
 
+// A name that is free afterwards. What makers put in the folder may be a folder itself; one that is
+// not empty stays, since what is in it is not ours to walk.
+bool clear(const std::string& path) {
+  if (::unlink(path.c_str()) == 0 || errno == ENOENT) return true;
+  return errno == EISDIR && ::rmdir(path.c_str()) == 0;
+}
+
 }  // namespace
 
 bool is_ring_name(const std::string& name) {
@@ -119,15 +126,14 @@ void RingsFolder::clean_up(const std::vector<std::string>& temporaries,
     // Between its creation and its lock a file looks abandoned: only one that stays so is.
     const auto seen = stale_since_.find(name);
     const std::int64_t since = seen == stale_since_.end() ? now : seen->second;
-    const bool is_gone =
-        now - since >= kStaleAfterNs && (::unlink(path.c_str()) == 0 || errno == ENOENT);
+    const bool is_gone = now - since >= kStaleAfterNs && clear(path);
     if (!is_gone) stale.emplace(name, since);
   }
   stale_since_ = std::move(stale);
   if (condemned.size() <= kCondemnedMax) return;
   std::sort(condemned.begin(), condemned.end());
   condemned.resize(condemned.size() - kCondemnedMax);
-  for (const std::string& name : condemned) ::unlink((directory_ + "/" + name).c_str());
+  for (const std::string& name : condemned) (void)clear(directory_ + "/" + name);
 }
 
 Result<RingsFolder::Changes> RingsFolder::poll(bool list_now) {

@@ -30,7 +30,7 @@ class RingsFolder {
   Result<Changes> poll(bool list);
 
   // Takes a file out of the way: it keeps its bytes under a name that nobody attaches. Of these
-  // files the kCondemnedMax last are kept.
+  // files, and of folders that are empty, the kCondemnedMax last are kept.
   Status condemn(const std::string& name);
   Status remove(const std::string& name);
 

@@ -159,6 +159,24 @@ TEST_F(RingsFolderTest, SetsAFileAsideWithItsBytesAndKeepsTheLastSixteen) {
   EXPECT_TRUE(poll(true).rings.empty());
 }
 
+TEST_F(RingsFolderTest, KeepsNoMoreThanSixteenOfFoldersSetAsideEither) {
+  for (int i = 0; i < 20; ++i) {
+    clock_.advance(seconds(1));
+    ASSERT_EQ(::mkdir((dir_ / ("rings/" + kRing)).c_str(), 0700), 0);
+    ASSERT_TRUE(folder_->condemn(kRing).ok());
+  }
+  (void)poll(true);
+  EXPECT_EQ(dir_.list("rings").size(), 16U);
+}
+
+TEST_F(RingsFolderTest, RemovesAFolderOfATemporaryName) {
+  ASSERT_EQ(::mkdir((dir_ / ("rings/" + kTemporary)).c_str(), 0700), 0);
+  (void)poll(true);
+  clock_.advance(seconds(3));
+  (void)poll(true);
+  EXPECT_FALSE(exists(kTemporary));
+}
+
 TEST_F(RingsFolderTest, TakesAFileThatIsGoneForRemoved) {
   EXPECT_TRUE(folder_->remove(kRing).ok());
   EXPECT_TRUE(folder_->condemn(kRing).ok());
