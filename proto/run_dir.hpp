@@ -27,12 +27,13 @@ inline constexpr std::string_view kStatsSocket = "stats.sock";
 inline constexpr std::string_view kSettingRingBytes = "ring_bytes";
 
 // One page in RUN_DIR/doorbell, made by whoever comes first. Whatever is written here can at worst
-// make the daemon look at its rings early.
+// make the daemon look at its rings early or by its timer. Every app may also cut the page off: so
+// producers never touch it themselves.
 struct Doorbell {
-  // Futex: a producer adds one and wakes.
+  // Futex: a producer has the kernel add one and wake (FUTEX_WAKE_OP).
   alignas(128) std::atomic<std::uint32_t> bell;
-  // Not zero while the daemon sleeps: without a sleeper there is nobody to wake, and no system
-  // call.
+  // Not zero while the daemon sleeps: for its own threads, which make no system call without a
+  // sleeper.
   alignas(128) std::atomic<std::uint32_t> sleeping;
 };
 inline constexpr std::uint64_t kDoorbellBytes = 4096;

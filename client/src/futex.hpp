@@ -29,6 +29,13 @@ inline void futex_wake_all(const std::atomic<std::uint32_t>& word) noexcept {
   syscall(SYS_futex, &word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
+// Adds one to `word` and wakes who waits on it, both by the kernel: where another process has cut
+// off the file behind it, the call fails, and a store of our own would end this process.
+inline void futex_add_and_wake(std::atomic<std::uint32_t>& word) noexcept {
+  constexpr int kAddOne = FUTEX_OP(FUTEX_OP_ADD, 1, FUTEX_OP_CMP_EQ, 0);
+  syscall(SYS_futex, &word, FUTEX_WAKE_OP, INT_MAX, nullptr, &word, kAddOne);
+}
+
 // How long one wait lasts: from 1 ms, doubling, to 50 ms, so that neither a missed wake-up nor a
 // daemon that died hangs anyone.
 class WaitSlices {

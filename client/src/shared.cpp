@@ -174,8 +174,7 @@ void Shared::refresh_doorbell(const Fd& root) {
 void Shared::ring_bell() noexcept {
   proto::Doorbell* doorbell = doorbell_.load(std::memory_order_acquire);
   if (doorbell == nullptr) return;
-  doorbell->bell.fetch_add(1);
-  if (doorbell->sleeping.load() != 0) futex_wake_all(doorbell->bell);
+  futex_add_and_wake(doorbell->bell);
 }
 
 void Shared::bank(const RingFile& file, std::uint64_t sequence, std::uint64_t refused) noexcept {

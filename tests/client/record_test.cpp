@@ -218,7 +218,7 @@ TEST_F(Record, ABlockingClientWaitsForRoomAndThenGivesUp) {
   EXPECT_EQ(daemon.taken(), 5000U);
 }
 
-TEST_F(Record, TheDoorbellRingsOnlyFromAQuarterOnAndOnlyForASleeper) {
+TEST_F(Record, TheDoorbellRingsOnlyFromAQuarterOnAndOnceACrossing) {
   ASSERT_EQ(record(some_record()), XASE_OK);
   const int fd = open((dir_.path() + "/doorbell").c_str(), O_RDWR | O_CLOEXEC);
   ASSERT_GE(fd, 0) << "the client makes the doorbell where it is missing";

@@ -295,6 +295,36 @@ TEST(RunDir, ABrokenDoorbellIsDoneWithout) {
   EXPECT_EQ(xase_flush(client.get(), XASE_DURABLE, 1), XASE_FLUSH_TIMEOUT);
 }
 
+TEST(RunDir, TheDoorbellWakesWhoeverWaitsOnIt) {
+  const TempDir dir;
+  const ClientPtr client = open_client(dir.path());
+  ASSERT_EQ(record(client), XASE_OK);
+  const int fd = open((dir.path() + "/doorbell").c_str(), O_RDWR | O_CLOEXEC);
+  proto::Mapping page;
+  ASSERT_EQ(page.map(fd, proto::kDoorbellBytes), 0);
+  close(fd);
+  auto& bell = reinterpret_cast<proto::Doorbell*>(page.data())->bell;
+  std::atomic<bool> woken{false};
+  std::thread sleeper([&] {
+    // Forever: it is the ring that ends it.
+    while (syscall(SYS_futex, &bell, FUTEX_WAIT, bell.load(), nullptr, nullptr, 0) != 0) {
+    }
+    woken = true;
+  });
+  while (!woken) (void)xase_flush(client.get(), XASE_DURABLE, 1);
+  sleeper.join();
+  EXPECT_GT(bell.load(), 0U);
+}
+
+TEST(RunDir, ADoorbellThatAnotherAppCutsOffCostsNothingButTheBell) {
+  const TempDir dir;
+  const ClientPtr client = open_client(dir.path());
+  EXPECT_EQ(record(client), XASE_OK);
+  ASSERT_EQ(truncate((dir.path() + "/doorbell").c_str(), 0), 0);
+  EXPECT_EQ(record(client), XASE_OK);
+  EXPECT_EQ(xase_flush(client.get(), XASE_DURABLE, 1), XASE_FLUSH_TIMEOUT) << "it rang";
+}
+
 TEST(RunDir, ComesFromTheOptionElseTheEnvironment) {
   const TempDir option;
   const TempDir environment;
