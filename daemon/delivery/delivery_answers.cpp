@@ -53,6 +53,10 @@ void DeliveryCore::take_result(const JobResult& result) {
   shipment.state = State::kDue;
   const std::int64_t now_ns = now();
   const Verdict verdict = answers_.read(result.answer, clock_.wall_ns());
+  if (verdict.may_have_reached && verdict.outcome != Outcome::kDelivered && shipment.maybe_since &&
+      older_than_key_memory(*shipment.maybe_since)) {
+    shipment.may_be_twice = true;
+  }
   if (verdict.may_have_reached && !shipment.maybe_since) {
     Moment sent = moment();
     sent.wall_ns -= sent.boot_ns - result.sent_boot_ns;
@@ -141,8 +145,9 @@ void DeliveryCore::hand_back_answer(Shipment& shipment, const Answer& answer,
     // Nothing of ours can have reached the service before: the key was used by someone else.
     body.flags |= xase::proto::kReceiptReplayed;
   }
-  if (is_receipt && !verdict.replayed && shipment.maybe_since &&
-      older_than_key_memory(*shipment.maybe_since)) {
+  const bool is_forgotten =
+      !verdict.replayed && shipment.maybe_since && older_than_key_memory(*shipment.maybe_since);
+  if (is_receipt && (is_forgotten || shipment.may_be_twice)) {
     body.flags |= xase::proto::kReceiptPossibleDuplicate;
   }
   if (is_receipt) {

@@ -80,6 +80,9 @@ class DeliveryCore {
     std::int64_t first_attempt_wall_ns = 0;
     // Since when an earlier attempt may have made a record at the service.
     std::optional<Moment> maybe_since;
+    // Another attempt since then may have made a second one: the service had forgotten the key. A
+    // replay later on says only that it knows the key of one of them.
+    bool may_be_twice = false;
     std::uint64_t ticket = 0;  // of the attempt, for writer_watch_
   };
 

@@ -93,6 +93,8 @@ bool DeliveryCore::read_entry() {
     shipment.maybe_since = resume_->first_intent().value_or(Moment{});
     shipment.first_attempt_wall_ns = shipment.maybe_since->wall_ns;
     shipment.attempts = 1;
+    // How often it was sent since then, nobody wrote down.
+    shipment.may_be_twice = older_than_key_memory(*shipment.maybe_since);
   }
   if (!built.ok()) hand_back_unsendable(shipment, built.message());
   return true;
@@ -183,6 +185,7 @@ bool DeliveryCore::start_retries() {
     shipment.is_retry = true;
     // Whether it was under way when an earlier life of the daemon ended, nobody wrote down.
     shipment.maybe_since = Moment{0, retry.requested_wall_ns, {}};
+    shipment.may_be_twice = older_than_key_memory(*shipment.maybe_since);
     const Status built = fill(shipment, fetched->entry, fetched->context);
     if (!built.ok()) hand_back_unsendable(shipment, built.message());
   }

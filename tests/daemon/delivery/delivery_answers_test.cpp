@@ -383,6 +383,28 @@ TEST_F(Delivery, APossibleDuplicateIsMarkedOnceTheServiceMayHaveForgottenTheKey)
   EXPECT_EQ(told(late)->flags, 0U);
 }
 
+TEST_F(Delivery, ADuplicateMadeBetweenIsMarkedThoughTheLastAttemptIsReplayed) {
+  const std::uint64_t twice = record();
+  const std::uint64_t once = record();
+  start();
+  run();
+  dispatch_->answer(twice, no_answer(Reach::kMaybe));
+  dispatch_->answer(once, no_answer(Reach::kMaybe));
+  dispatch_->script = [](const Job&) { return no_answer(Reach::kNotSent); };
+  run_for(hours(24), seconds(30));
+  // Had the first come, the service has forgotten it: this one makes another.
+  dispatch_->script = [&](const Job& job) {
+    return no_answer(job.id == twice ? Reach::kMaybe : Reach::kNotSent);
+  };
+  run_for(minutes(10), seconds(1));
+  dispatch_->script = [](const Job&) { return created(true); };
+  run_for(minutes(2), seconds(1));
+  ASSERT_TRUE(has_receipt(twice));
+  ASSERT_TRUE(has_receipt(once));
+  EXPECT_EQ(told(twice)->flags, xase::proto::kReceiptPossibleDuplicate);
+  EXPECT_EQ(told(once)->flags, 0U) << "the service had not forgotten it";
+}
+
 TEST_F(Delivery, WithinTheServicesMemoryNothingIsMarked) {
   const std::uint64_t sequence = record();
   start();

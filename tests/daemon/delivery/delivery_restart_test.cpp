@@ -178,6 +178,22 @@ TEST_F(DeliveryRestart, AnOldDoubtStaysOldThroughASecondCrash) {
   EXPECT_EQ(told(sequence)->flags, xase::proto::kReceiptPossibleDuplicate);
 }
 
+TEST_F(DeliveryRestart, AnOldDoubtIsMarkedThoughAnAttemptOfTheLifeBetweenIsReplayed) {
+  const std::uint64_t sequence = record();
+  start();
+  run();
+  clock_.advance(hours(25));
+  start();
+  run();  // sent again, to a service that has forgotten the first
+  clock_.advance(hours(1));
+  start();
+  const std::uint64_t fresh = record();
+  dispatch_->script = [&](const Job& job) { return created(job.id == sequence); };
+  run_for(seconds(5));
+  EXPECT_EQ(told(sequence)->flags, xase::proto::kReceiptPossibleDuplicate);
+  EXPECT_EQ(told(fresh)->flags, 0U);
+}
+
 TEST_F(DeliveryRestart, TwoCrashesBeforeTheOldWindowIsReadAgainForgetNoReceipt) {
   options_.max_in_flight = 16;
   const auto sent = records(40);
