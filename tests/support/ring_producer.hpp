@@ -25,7 +25,8 @@ namespace xased::test {
 class RingProducer {
  public:
   struct Options {
-    std::uint8_t id = 1;  // fills the ring id
+    std::uint8_t id = 1;                      // fills the ring id
+    std::optional<xase::proto::Id> whole_id;  // is the ring id instead
     std::uint64_t data_bytes = xase::proto::kRingDataBytesMin;
     std::uint32_t results_bytes = xase::proto::kRingResultsBytesMin;
     std::uint32_t pid = 4242;
@@ -37,6 +38,7 @@ class RingProducer {
       : directory_(run_dir + "/" + std::string(xase::proto::kRingsFolder)),
         options_(std::move(options)) {
     id_.fill(static_cast<std::byte>(options_.id));
+    if (options_.whole_id) id_ = *options_.whole_id;
     const std::string temporary = directory_ + "/." + xase::proto::to_hex(id_) +
                                   std::string(xase::proto::kRingTemporarySuffix);
     fd_ = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
