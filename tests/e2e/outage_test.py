@@ -2,16 +2,19 @@
 """The API away, slow or talking nonsense: nothing is lost, and all of it arrives once it is back.
 
 XASE_E2E_CHAOS: how many records go to an API that does all of it at once (300).
+XASE_E2E_OUTAGE_SECONDS: how long records pile up that come at an even pace (1).
 """
 
 import json
 import os
 import unittest
 
-from harness import PATIENCE, Daemon, DevApi, E2eTest, decisions, free_port, with_ids
+from harness import PATIENCE, Daemon, DevApi, E2eTest, Producer, decisions, free_port, with_ids
 
 COUNT = 300
 CHAOS = int(os.environ.get("XASE_E2E_CHAOS") or COUNT)
+OUTAGE_SECONDS = int(os.environ.get("XASE_E2E_OUTAGE_SECONDS") or 1)
+RATE = 200  # records a second
 
 
 class Outage(E2eTest):
@@ -138,6 +141,29 @@ class Outage(E2eTest):
         self.assertEqual(daemon.until(lambda s: s["durable"] == COUNT, "durable")["delivered"], 0)
         api.start()
         daemon.drained(COUNT)
+        self.assert_delivered(api, [r["transaction_id"] for r in records])
+        self.verify(daemon)
+
+    def test_a_backlog_goes_while_records_keep_coming(self):
+        # How much faster than it came is only printed: other programs have a say in that.
+        api = DevApi(self)  # away until there is a backlog
+        daemon = Daemon(self, api).start()
+        waiting = RATE * OUTAGE_SECONDS
+        records = with_ids("paced", 2 * waiting)
+        producer = Producer(self, daemon, records, options=("--rate", str(RATE)))
+        patience = PATIENCE + 4 * OUTAGE_SECONDS
+        daemon.until(lambda s: s["undelivered"] >= waiting, "a backlog", patience)
+        self.assertEqual(daemon.stats()["delivered"], 0)
+        api.start()
+        before = daemon.stats()
+        after = daemon.until(lambda s: s["undelivered"] <= RATE // 20, "the backlog goes", patience)
+        came = after["committed"] - before["committed"]
+        went = after["delivered"] - before["delivered"]
+        print(f"{before['undelivered']} records waited, of {RATE} a second; {went} went while "
+              f"{came} came: {went / max(came, 1):.0f} times as fast")
+        self.assertEqual(producer.process.wait(patience), 0, producer.process.log_text())
+        stats = daemon.drained(len(records))
+        self.assertEqual((stats["dead_letter"], stats["possible_duplicates"]), (0, 0))
         self.assert_delivered(api, [r["transaction_id"] for r in records])
         self.verify(daemon)
 
