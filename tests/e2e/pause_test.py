@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
-"""Answers that stop delivery: it waits, says why, drops nothing, and goes on by itself."""
+"""Answers that stop delivery: it waits, says why, drops nothing, and goes on by itself.
+
+XASE_E2E_UNAUTHORIZED_SECONDS: how long a key is refused while records come at an even pace (1).
+"""
 
 import json
+import os
 import time
 import unittest
 
-from harness import API_KEY, Daemon, E2eTest, TinyServer, with_ids
+from harness import API_KEY, PATIENCE, Daemon, E2eTest, Producer, TinyServer, with_ids
 
 COUNT = 100
+UNAUTHORIZED_SECONDS = int(os.environ.get("XASE_E2E_UNAUTHORIZED_SECONDS") or 1)
+RATE = 500  # records a second
 OTHER_KEY = "xase_pk_" + "fedcba9876543210" * 3
 
 
@@ -107,12 +113,39 @@ class Key(E2eTest):
         records = with_ids("key", COUNT)
         self.record(daemon, records)
         daemon.until(lambda s: s["paused"] == "unauthorized", "the first key is refused")
+        self.replace_key(daemon)
+        daemon.drained(COUNT)
+        self.assert_delivered(api, [r["transaction_id"] for r in records])
+
+    def replace_key(self, daemon):
         fresh = daemon.key_file.with_suffix(".new")
         fresh.write_text(OTHER_KEY + "\n")
         fresh.chmod(0o600)
         fresh.rename(daemon.key_file)
-        daemon.drained(COUNT)
+
+    def test_a_key_refused_under_load_costs_a_probe_an_interval_and_nothing_else(self):
+        api = self.api(options=["--api-key", OTHER_KEY])
+        daemon = self.daemon(api, settings={"delivery.probe_interval": "200ms"})
+        began = time.monotonic()
+        patience = PATIENCE + 4 * UNAUTHORIZED_SECONDS
+        records = with_ids("load", RATE * UNAUTHORIZED_SECONDS)
+        producer = Producer(self, daemon, records, options=("--rate", str(RATE)))
+        self.assertEqual(producer.process.wait(patience), 0, producer.process.log_text())
+        stats = daemon.until(lambda s: s["durable"] == len(records), "all are durable")
+        attempts = api.stats()["post_record_requests"]
+        probes_at_most = (time.monotonic() - began) / 0.2 + 1
+        self.assertEqual((stats["paused"], stats["paused_http_status"]), ("unauthorized", 401))
+        self.assertEqual((stats["undelivered"], stats["missing"]), (len(records), 0))
+        at_once = 4  # before the first answer
+        self.assertLessEqual(attempts, at_once + probes_at_most)
+        self.replace_key(daemon)
+        stats = daemon.drained(len(records), timeout=patience)
+        self.assertIsNone(stats["paused"])
+        self.assertEqual((stats["dead_letter_total"], stats["gaps"]), (0, 0))
         self.assert_delivered(api, [r["transaction_id"] for r in records])
+        self.verify(daemon)
+        print(f"{UNAUTHORIZED_SECONDS} s of 401: {len(records)} records waited, {attempts} "
+              f"attempts; 0 set aside, all stored once after the key was replaced")
 
     def test_without_a_key_records_stay(self):
         api = self.api()
