@@ -141,7 +141,7 @@ inline BodyBuffer encode(const GapBody& body) {
 inline std::optional<GapBody> decode_gap_body(Bytes bytes) noexcept {
   if (bytes.size() < 40) return std::nullopt;
   const auto reason = load<std::uint32_t>(bytes.data() + 32);
-  if (reason < 1 || reason > 4) return std::nullopt;
+  if (reason < 1 || reason > 4 || load<std::uint32_t>(bytes.data() + 36) != 0) return std::nullopt;
   return GapBody{load<std::uint64_t>(bytes.data()),      load<std::uint64_t>(bytes.data() + 8),
                  load<std::uint64_t>(bytes.data() + 16), load<std::uint64_t>(bytes.data() + 24),
                  static_cast<GapReason>(reason),         as_text(bytes.subspan(40))};

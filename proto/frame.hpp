@@ -120,6 +120,7 @@ inline SegmentHeaderResult decode_segment_header(Bytes bytes) noexcept {
                      crc32c(bytes.first(kSegmentHeaderCrcOffset));
   if (!sound) return {SegmentFault::kDamaged, {}};
   if (load<std::uint32_t>(from + 8) != kSegmentVersion) return {SegmentFault::kNewerVersion, {}};
+  if (load<std::uint32_t>(from + 12) != kSegmentHeaderBytes) return {SegmentFault::kDamaged, {}};
   for (std::size_t i = 180; i < kSegmentHeaderBytes; ++i) {
     if (i == kSegmentHeaderCrcOffset) i += 4;
     if (from[i] != std::byte{0}) return {SegmentFault::kDamaged, {}};
@@ -202,6 +203,7 @@ inline FrameResult outline_frame(Bytes bytes) noexcept {
       frame.is_commit_mark() ? leaf_bytes == 0 && erasable_bytes == 8
                              : leaf_bytes == kLeafBytes && erasable_bytes <= kErasableBytesMax;
   if (!sizes_are_sound) return {FrameFault::kDamaged, {}, 0};
+  if (load<std::uint32_t>(from + 28) != 0) return {FrameFault::kDamaged, {}, 0};
   frame.bytes = frame_bytes(leaf_bytes, erasable_bytes);
   if (bytes.size() < frame.bytes) return {FrameFault::kIncomplete, {}, frame.bytes};
   frame.leaf = bytes.subspan(kFrameHeaderBytes, leaf_bytes);

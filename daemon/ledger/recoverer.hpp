@@ -46,6 +46,7 @@ class Recoverer {
   struct Survey {
     std::optional<std::uint64_t> position;  // of the next entry that can be read
     std::uint64_t sequence = 0;             // of that
+    std::uint64_t behind = 0;               // the last frame of any kind before that
     std::uint64_t end = 0;                  // behind the last frame of any kind
     std::uint64_t durable_position = 0;     // by the marks there
   };
@@ -94,6 +95,9 @@ class Recoverer {
   std::string previous_name_;
   bool previous_ended_damaged_ = false;
   std::uint64_t previous_end_ = 0;
+  // Where reading went on behind damage, in this segment, and the last frame before.
+  std::uint64_t resumed_at_ = 0;
+  std::uint64_t resumed_behind_ = 0;
   bool is_torn_ = false;  // it ended in the tail, cut or not
 };
 

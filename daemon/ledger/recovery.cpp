@@ -136,6 +136,7 @@ Status Recoverer::scan(std::size_t index) {
   previous_ended_damaged_ = false;
   previous_name_ = segment_name(segment.first);
   is_torn_ = false;
+  resumed_at_ = 0;
   if (Status status = scan_frames(reader, index); !status.ok()) return status;
   // Without a mark not even the header need have been synced.
   segments_[index].doubtful_from = durable_position_;

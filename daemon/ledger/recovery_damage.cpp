@@ -28,6 +28,7 @@ Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
       } else if (!survey.position && frame.sequence > out_.chain.last_sequence &&
                  frame.sequence < limit_ && decode(frame, leaf, body)) {
         survey.position = reader.position();
+        survey.behind = survey.end;
         survey.sequence = frame.sequence;
       }
       reader.skip(frame);
@@ -50,14 +51,19 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
   // behind a hole there were never acknowledged. Elsewhere they were, and stay.
   if (index >= tail_ && from >= durable_position_) {
     is_torn_ = true;
+    // What seemed to be the next entry is none: the tear begins where it was looked for.
+    const std::uint64_t cut =
+        from == resumed_at_ ? std::max(resumed_behind_, durable_position_) : from;
     const bool has_mark = surveyed->durable_position > kept_durable_position_;
-    if (Status status = cut_torn_tail(reader, from, has_mark); !status.ok()) return status;
+    if (Status status = cut_torn_tail(reader, cut, has_mark); !status.ok()) return status;
     return false;
   }
   const std::uint64_t expected = out_.chain.last_sequence + 1;
   const std::string name = segment_name(reader.first_sequence());
   if (surveyed->position) {
     reader.move_to(*surveyed->position);
+    resumed_at_ = *surveyed->position;
+    resumed_behind_ = surveyed->behind;
     if (surveyed->sequence > expected) {
       out_.damage.push_back({expected, surveyed->sequence - 1, name, from,
                              "entries that were written can no longer be read"});
