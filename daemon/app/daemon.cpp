@@ -154,6 +154,11 @@ Status Daemon::open_ledger() {
            {{"log_id", to_hex(ledger_->state().log_id)},
             {"last_sequence", ledger_->state().last_sequence},
             {"clean", recovery.is_new || recovery.was_clean}});
+  for (const std::string& what : key_files_->set_aside()) {
+    log_error("keys", "a key file that cannot be read is set aside", {{"what", what}});
+    ledger_->append_opening(xase::proto::EntryType::kRecovered,
+                            nlohmann::json{{"event", "key_file_damaged"}, {"what", what}}.dump());
+  }
   if (Status status = open_tree(); !status.ok()) return status;
   open_stages(recovery);
   return {};

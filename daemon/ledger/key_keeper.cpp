@@ -62,6 +62,7 @@ bool KeyKeeper::step() {
   next_look_boot_ns_ = now + kLookNs;
   log_.flush(nanoseconds(now));
   look_for_module_keys();
+  look_for_file_key();
   {
     const std::scoped_lock lock(mutex_);
     if (request_ == Request::kAsked && pending_ == 0) {
@@ -86,6 +87,30 @@ void KeyKeeper::look_for_module_keys() {
       peers_.keys.add(std::move(signer));
     }
   }
+}
+
+// The one in a file that is in force has no private half here.
+bool KeyKeeper::lacks_file_key() const {
+  return file_key_ == nullptr && in_force_file_key() != nullptr;
+}
+
+const VerifierKey* KeyKeeper::in_force_file_key() const {
+  const auto found = std::find_if(in_force_.begin(), in_force_.end(), [](const VerifierKey& key) {
+    return key.algorithm == KeyAlgorithm::kEd25519;
+  });
+  return found == in_force_.end() ? nullptr : &*found;
+}
+
+// Once someone has put it back, it signs again.
+void KeyKeeper::look_for_file_key() {
+  const std::int64_t now = peers_.clock.boot_ns();
+  if (now < next_file_look_boot_ns_ || pending_ != 0 || !lacks_file_key()) return;
+  next_file_look_boot_ns_ = now + kRetryNs;
+  const Status found = peers_.files.look_for_file_key();
+  no_file_key_why_ = found.message();
+  if (!found.ok()) return;
+  file_key_ = peers_.files.file_key();
+  if (file_key_ != nullptr) peers_.keys.add(file_key_);
 }
 
 // Keys in force that do not sign at the moment.
@@ -118,12 +143,12 @@ bool KeyKeeper::follow_module() {
   for (const VerifierKey& key : in_force_) {
     if (!contains(gone, key)) left.push_back(key);
   }
-  const Status module = peers_.module == nullptr
-                            ? Status(Code::kNotFound, "no module is configured")
-                            : peers_.module->trouble();
+  Status module = peers_.module == nullptr ? Status(Code::kNotFound, "no module is configured")
+                                           : peers_.module->trouble();
+  if (module.ok()) module = Status(Code::kNotFound, "the module does not hold it");
   set_trouble(
       "a key that is in force does not sign: " +
-      (module.ok() ? "the module does not hold it" : module.message()) +
+      (lacks_file_key() ? no_file_key_why_ : module.message()) +
       (left.empty() ? "; there is no checkpoint until it does" : "; the others sign alone"));
   if (left.empty() || same_keys(left, signing_)) return false;
   return append_in_use(left, KeyEvent::kAway);
@@ -145,12 +170,14 @@ bool KeyKeeper::append_in_use(const KeySet& keys, KeyEvent event) {
 Result<std::optional<KeySet>> KeyKeeper::find_wanted() {
   KeySet wanted;
   if (options_.wants_file) {
-    if (next_key_ == nullptr && (wants_rotation_ || file_key_ == nullptr)) {
+    const bool has_none = file_key_ == nullptr && !lacks_file_key();
+    if (next_key_ == nullptr && (wants_rotation_ || has_none)) {
       auto next = peers_.files.create_next();
       if (!next.ok()) return next.status();
       next_key_ = std::move(*next);
     }
-    wanted.push_back((next_key_ != nullptr ? next_key_ : file_key_)->verifier_key());
+    const auto& key = next_key_ != nullptr ? next_key_ : file_key_;
+    wanted.push_back(key != nullptr ? key->verifier_key() : *in_force_file_key());
   }
   if (options_.wants_module) {
     if (peers_.module == nullptr) return Status(Code::kNotFound, "no module is configured");

@@ -73,6 +73,9 @@ class KeyKeeper {
 
  private:
   void look_for_module_keys();
+  void look_for_file_key();
+  bool lacks_file_key() const;
+  const xase::proto::VerifierKey* in_force_file_key() const;  // null: there is none
   bool settle_change();
   void retire_old();
   bool follow_module();
@@ -101,6 +104,8 @@ class KeyKeeper {
   bool has_changed_ = false;
   bool wants_rotation_ = false;
   std::int64_t next_look_boot_ns_ = 0;
+  std::int64_t next_file_look_boot_ns_ = 0;
+  std::string no_file_key_why_;
   std::int64_t retry_boot_ns_ = 0;
   std::int64_t missing_since_boot_ns_ = 0;  // 0: none is missing
   std::int64_t back_since_boot_ns_ = 0;

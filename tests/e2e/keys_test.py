@@ -227,6 +227,73 @@ class Keys(E2eTest):
                          (2, "PROVEN", "NOT ESTABLISHED"))
 
 
+
+class FileKey(E2eTest):
+    """What becomes of a daemon whose key files are gone or garbage: it runs, and says so."""
+
+    def started_without(self, spoil):
+        api = self.api()
+        daemon = self.daemon(api)
+        self.record(daemon, with_ids("before", 3))
+        daemon.drained(3)
+        daemon.stop()
+        spoil(daemon.state_dir / "keys")
+        daemon.start()
+        return daemon
+
+    def test_a_private_key_that_is_gone_stops_no_record(self):
+        def take_away(keys):
+            (keys / "log.key").rename(keys.parent / "elsewhere")
+        daemon = self.started_without(take_away)
+        self.record(daemon, with_ids("without", 3))
+        daemon.drained(6)
+        daemon.until(lambda s: "log.key" in s["keys_trouble"], "it says which key is gone")
+        before = daemon.stats()["checkpoint_size"]
+        self.assertLess(before, daemon.stats()["last_sequence"])
+        self.assertIn("log.key", self.ctl_ok(daemon, "status"))
+        # Put back, it signs all of it, without a restart.
+        (daemon.state_dir / "elsewhere").rename(daemon.state_dir / "keys/log.key")
+        daemon.until(lambda s: s["checkpoint_size"] > before and not s["keys_trouble"],
+                     "the key signs again")
+        daemon.stop()
+        shown = json.loads(self.ctl_ok(daemon, "keys", "show", "--json", daemon.state_dir))
+        done = self.ctl(daemon, "verify", "--json", "--key", shown[0]["verifier_key"],
+                        daemon.state_dir)
+        verdicts = {p["name"]: p["verdict"] for p in json.loads(done.stdout)["properties"]}
+        # No epoch could be opened meanwhile: that is not passed over, and all else is shown.
+        self.assertEqual(verdicts.pop("seals"), "NOT ESTABLISHED")
+        unasked = {"extends", "witnesses", "anchors"}
+        self.assertEqual({verdicts[name] for name in verdicts.keys() - unasked}, {"PROVEN"})
+
+    def test_garbage_in_each_file_is_set_aside_and_told(self):
+        def spoil(keys):
+            for name in ("log.vkey", "next.vkey", "next.key"):
+                (keys / name).write_text("garbage\n")
+                (keys / name).chmod(0o600)
+        daemon = self.started_without(spoil)
+        self.record(daemon, with_ids("after", 3))
+        daemon.drained(6)
+        keys = daemon.state_dir / "keys"
+        self.assertEqual(sorted(path.name for path in keys.glob("*.damaged")),
+                         ["log.vkey.damaged", "next.key.damaged", "next.vkey.damaged"])
+        told = [entry for entry in daemon.entries() if entry["type"] == "RECOVERED"]
+        self.assertEqual(len(told), 3)
+        daemon.until(lambda s: s["checkpoint_size"] >= 1, "the key signs")
+        self.verify(daemon)
+
+    def test_another_key_in_its_place_signs_nothing(self):
+        def replace(keys):
+            (keys / "log.key").unlink()
+            subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out",
+                            str(keys / "log.key")], check=True, capture_output=True)
+            (keys / "log.key").chmod(0o600)
+        daemon = self.started_without(replace)
+        self.record(daemon, with_ids("after", 3))
+        daemon.drained(6)
+        daemon.until(lambda s: "another key" in s["keys_trouble"], "it says so")
+        self.verify(daemon)
+
+
 if __name__ == "__main__":
     assert shutil.which("softhsm2-util"), "deploy/install-deps --tests installs softhsm2"
     unittest.main(verbosity=2)

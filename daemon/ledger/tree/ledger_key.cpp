@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::size_t kVerifierKeyBytesMax = 4096;
 constexpr const char* kPublic = "log.vkey";
-constexpr const char* kDamagedPublic = "log.vkey.damaged";
 constexpr const char* kPrivate = "log.key";
 constexpr const char* kNextPublic = "next.vkey";
 constexpr const char* kNextPrivate = "next.key";
@@ -102,7 +101,7 @@ Result<KeySet> KeyFiles::read_keys(const std::string& file) const {
 
 Status KeyFiles::find_name() {
   auto keys = read_keys(kPublic);
-  if (!keys.ok() && keys.status().code() == Code::kInvalid) keys = restore_public();
+  if (!keys.ok() && keys.status().code() == Code::kInvalid) keys = restore_public(keys.status());
   if (!keys.ok()) return keys.status();
   in_force_ = std::move(*keys);
   name_ = in_force_.empty() ? checkpoint_origin(options_.configured_origin, options_.log_id)
@@ -118,24 +117,44 @@ Result<std::optional<KeySet>> KeyFiles::journal_keys() const {
 // The journal says the same as log.vkey, so that a damaged one is no reason not to start. Where it
 // says nothing, log.key does. Staged like a change and before the damaged one goes: settle_change()
 // ends it, now or at the next start.
-Result<KeySet> KeyFiles::restore_public() {
+Result<KeySet> KeyFiles::restore_public(const Status& damage) {
   const auto journal = journal_keys();
   if (!journal.ok()) return journal.status();
+  const auto next = read_keys(kNextPublic);
+  if (!next.ok() && next.status().code() == Code::kInvalid) {
+    if (Status status = set_file_aside(kNextPublic, next.status()); !status.ok()) return status;
+  }
   if (*journal) {
     if (Status status = stage(**journal); !status.ok()) return status;
   }
-  if (Status status = fs_.rename(path(kPublic), path(kDamagedPublic)); !status.ok()) return status;
-  if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  Status status = set_file_aside(kPublic, damage);
+  if (!status.ok()) return status;
   return KeySet();
+}
+
+Status KeyFiles::set_file_aside(std::string_view file, const Status& why) {
+  const std::string to = path(file) + ".damaged";
+  if (Status status = fs_.rename(path(file), to); !status.ok()) return status;
+  if (Status status = fs_.sync_directory(options_.directory); !status.ok()) return status;
+  set_aside_.push_back(why.message() + "; it is set aside as " + to);
+  return {};
 }
 
 // What was staged came into force where its entry is in the journal, which alone decides that.
 Status KeyFiles::settle_change() {
   if (!fs_.exists(path(kNextPublic))) return {};
   const auto staged = read_keys(kNextPublic);
-  if (!staged.ok()) return staged.status();
+  if (!staged.ok() && staged.status().code() != Code::kInvalid) return staged.status();
   const auto journal = journal_keys();
   if (!journal.ok()) return journal.status();
+  if (!staged.ok()) {
+    if (*journal && !same_keys(**journal, in_force_)) {
+      in_force_ = **journal;
+      name_ = in_force_.front().name;
+      if (Status status = write_keys(kPublic, in_force_); !status.ok()) return status;
+    }
+    return set_file_aside(kNextPublic, staged.status());
+  }
   if (!staged->empty() && *journal && same_keys(*staged, **journal)) {
     in_force_ = *staged;
     name_ = in_force_.front().name;
@@ -150,6 +169,9 @@ Status KeyFiles::settle_change() {
 Status KeyFiles::take_next() {
   if (!fs_.exists(path(kNextPrivate))) return {};
   auto key = Ed25519Key::load(path(kNextPrivate), name_);
+  if (!key.ok() && key.status().code() == Code::kInvalid) {
+    return set_file_aside(kNextPrivate, key.status());
+  }
   if (!key.ok()) return key.status();
   if (!contains(in_force_, (*key)->verifier_key())) return erase_next();
   file_key_ = std::move(*key);
@@ -161,30 +183,38 @@ Status KeyFiles::take_next() {
 Status KeyFiles::open_file_key() {
   if (file_key_ != nullptr) return {};
   if (in_force_.empty()) return options_.makes_file_key ? make_file_key() : Status();
-  const VerifierKey* expected = file_key_of(in_force_);
-  if (expected == nullptr) {
+  if (file_key_of(in_force_) == nullptr) {
     has_retired_ = fs_.exists(path(kPrivate));
     return {};
   }
+  const Status found = look_for_file_key();
+  return found.code() == Code::kDenied ? found : Status();
+}
+
+Status KeyFiles::look_for_file_key() {
+  const VerifierKey* expected = file_key_of(in_force_);
+  if (file_key_ != nullptr || expected == nullptr) return {};
   auto key = Ed25519Key::load(path(kPrivate), name_);
-  const std::string advice =
-      "; put it back, or move that file away to go on with a new key: whoever pinned the old one "
-      "must be told, and verification says from then on that the key was replaced";
-  if (!key.ok() && key.status().code() == Code::kNotFound) {
-    return {Code::kNotFound,
-            path(kPrivate) + ", the key that " + path(kPublic) + " belongs to, is gone" + advice};
+  const std::string advice = "; put back the key that " + path(kPublic) +
+                             " names, or move that file away and restart to go on with a new one: "
+                             "whoever pinned the old one must be told, and verification says from "
+                             "then on that the key was replaced";
+  if (key.ok() && (*key)->verifier_key() == *expected) {
+    file_key_ = std::move(*key);
+    return {};
   }
-  if (!key.ok()) return key.status();
-  if ((*key)->verifier_key() != *expected) {
-    return {Code::kInvalid, path(kPrivate) + " is another key than the one that " + path(kPublic) +
-                                " names" + advice};
-  }
-  file_key_ = std::move(*key);
-  return {};
+  if (key.ok()) return {Code::kInvalid, path(kPrivate) + " is another key" + advice};
+  if (key.status().code() == Code::kDenied) return key.status();
+  return {key.status().code(), key.status().message() + advice};
 }
 
 Status KeyFiles::make_file_key() {
   auto key = Ed25519Key::load(path(kPrivate), name_);
+  if (!key.ok() && key.status().code() == Code::kInvalid) {
+    // Nothing was signed with it, whatever it was.
+    if (Status status = set_file_aside(kPrivate, key.status()); !status.ok()) return status;
+    key = Status(Code::kNotFound, "");
+  }
   if (!key.ok() && key.status().code() == Code::kNotFound) {
     key = Ed25519Key::generate(name_);
     if (!key.ok()) return key.status();

@@ -6,8 +6,9 @@
 //   next.key   that of the key which takes over from it
 //   next.vkey  what log.vkey becomes once the change is a durable entry of the ledger
 //
-// A log.vkey that names no key is set aside as log.vkey.damaged, and written again as the journal
-// or log.key says.
+// A file that holds something else is set aside as *.damaged, and what it said is taken from the
+// journal where that can say it. A log.key that is gone, or is another key, keeps nobody from
+// starting: it is like a module that does not answer.
 #pragma once
 
 #include <functional>
@@ -15,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/ledger/tree/key_entry.hpp"
 #include "daemon/ledger/tree/signing_key.hpp"
@@ -46,16 +48,20 @@ class KeyFiles {
 
   // Makes what is not there, durably, and settles a change that the last run did not end: the
   // journal says whether it took place. What `log.vkey` names stays the name of this ledger, also
-  // where the configuration changes. kDenied where a key file is open to others, kInvalid where a
-  // file holds something else: the message says what to do.
+  // where the configuration changes. kDenied where a key file is open to others: the message says
+  // what to do.
   static Result<std::unique_ptr<KeyFiles>> open(FileSystem& fs, Options options);
 
   // Of the signature lines: the origin of the ledger's checkpoints.
   const std::string& name() const { return name_; }
   // What log.vkey says; empty: no key signed this ledger yet.
   const KeySet& in_force() const { return in_force_; }
-  // The key in a file that is in force; null: none is.
+  // The key in a file that is in force; null: none is, or its private half is not there.
   const std::shared_ptr<Ed25519Key>& file_key() const { return file_key_; }
+  // Looks again for that private half; why it is not there, and what to do, ok where it is.
+  Status look_for_file_key();
+  // What was set aside at this start, for an entry and a person.
+  const std::vector<std::string>& set_aside() const { return set_aside_; }
   // Those, and the one in a file that gave way to another and is not erased yet: the head on disk
   // may still be of that.
   KeySet known() const;
@@ -78,11 +84,12 @@ class KeyFiles {
   }
   Status settle_change();
   Result<std::optional<KeySet>> journal_keys() const;
-  Result<KeySet> restore_public();
+  Result<KeySet> restore_public(const Status& damage);
   Result<KeySet> read_keys(const std::string& file) const;
   Status find_name();
   Status take_next();
   Status open_file_key();
+  Status set_file_aside(std::string_view file, const Status& why);
   Status make_file_key();
   Status write_keys(const std::string& file, const KeySet& keys);
   Status erase_next();
@@ -94,6 +101,7 @@ class KeyFiles {
   std::shared_ptr<Ed25519Key> file_key_;
   bool is_next_ = false;  // file_key_ lies in next.key
   bool has_retired_ = false;
+  std::vector<std::string> set_aside_;
 };
 
 }  // namespace xased

@@ -79,10 +79,13 @@ TEST_F(LedgerKeyTest, TakesANewNameForAnotherLedger) {
 TEST_F(LedgerKeyTest, IsNotReplacedInSilenceWhereItIsGone) {
   ASSERT_TRUE(open().ok());
   std::filesystem::remove(directory_ / "keys/log.key");
-  const auto gone = open();
-  ASSERT_FALSE(gone.ok());
-  ASSERT_EQ(gone.status().code(), Code::kNotFound);
-  EXPECT_NE(gone.status().message().find("log.vkey"), std::string::npos);
+  const auto files = open_files();
+  ASSERT_TRUE(files.ok()) << files.status().message();
+  EXPECT_EQ((*files)->file_key(), nullptr);
+  EXPECT_EQ((*files)->in_force().size(), 1U);
+  const Status gone = (*files)->look_for_file_key();
+  ASSERT_EQ(gone.code(), Code::kNotFound);
+  EXPECT_NE(gone.message().find("log.vkey"), std::string::npos);
   std::filesystem::remove(directory_ / "keys/log.vkey");
   EXPECT_TRUE(open().ok());
 }
@@ -92,10 +95,56 @@ TEST_F(LedgerKeyTest, IsNotTakenForAnotherThatLiesInItsPlace) {
   std::filesystem::remove(directory_ / "keys/log.key");
   const auto other = Ed25519Key::generate("host/name");
   ASSERT_TRUE((*other)->store(system_file_system(), directory_ / "keys/log.key").ok());
-  const auto opened = open();
-  ASSERT_FALSE(opened.ok());
-  EXPECT_EQ(opened.status().code(), Code::kInvalid);
-  EXPECT_NE(opened.status().message().find("another key"), std::string::npos);
+  const auto files = open_files();
+  ASSERT_TRUE(files.ok()) << files.status().message();
+  EXPECT_EQ((*files)->file_key(), nullptr);
+  const Status found = (*files)->look_for_file_key();
+  EXPECT_EQ(found.code(), Code::kInvalid);
+  EXPECT_NE(found.message().find("another key"), std::string::npos);
+}
+
+TEST_F(LedgerKeyTest, SignsAgainOnceItIsBack) {
+  ASSERT_TRUE(open().ok());
+  const std::string path = directory_ / "keys/log.key";
+  std::filesystem::rename(path, path + ".elsewhere");
+  directory_.write("keys/log.key", "garbage\n");
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+  const auto files = open_files();
+  ASSERT_TRUE(files.ok()) << files.status().message();
+  EXPECT_FALSE((*files)->look_for_file_key().ok());
+  std::filesystem::rename(path + ".elsewhere", path);
+  EXPECT_TRUE((*files)->look_for_file_key().ok());
+  ASSERT_NE((*files)->file_key(), nullptr);
+  EXPECT_EQ((*files)->file_key()->verifier_key(), (*files)->in_force().front());
+}
+
+TEST_F(LedgerKeyTest, OfANewLedgerGarbageIsSetAside) {
+  std::filesystem::create_directories(directory_ / "keys");
+  directory_.write("keys/log.key", "garbage\n");
+  std::filesystem::permissions(directory_ / "keys/log.key", std::filesystem::perms::owner_read);
+  const auto files = open_files();
+  ASSERT_TRUE(files.ok()) << files.status().message();
+  EXPECT_NE((*files)->file_key(), nullptr);
+  ASSERT_EQ((*files)->set_aside().size(), 1U);
+  EXPECT_NE((*files)->set_aside().front().find("log.key.damaged"), std::string::npos);
+}
+
+TEST_F(LedgerKeyTest, AChangeWhoseFilesAreGarbageIsDecidedByTheJournal) {
+  const auto first = open();
+  ASSERT_TRUE(first.ok());
+  const KeySet keys{(*first)->verifier_key()};
+  directory_.write("keys/next.vkey", "garbage\n");
+  directory_.write("keys/next.key", "garbage\n");
+  std::filesystem::permissions(directory_ / "keys/next.key", std::filesystem::perms::owner_read);
+  const auto journal = [&]() -> Result<std::optional<KeySet>> { return std::optional(keys); };
+  const auto files = KeyFiles::open(
+      system_file_system(), {directory_ / "keys", "host/name", log_id(0x11), true, journal});
+  ASSERT_TRUE(files.ok()) << files.status().message();
+  EXPECT_EQ((*files)->in_force(), keys);
+  EXPECT_NE((*files)->file_key(), nullptr);
+  EXPECT_EQ((*files)->set_aside().size(), 2U);
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "keys/next.vkey"));
+  EXPECT_FALSE(std::filesystem::exists(directory_ / "keys/next.key"));
 }
 
 TEST_F(LedgerKeyTest, ThatOthersMayReadIsRefused) {
