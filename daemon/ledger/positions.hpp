@@ -16,8 +16,8 @@ struct Positions {
   // How many handbacks that became entries are durable, in the order in which delivery handed them
   // over. Intake.
   std::atomic<std::uint64_t> handbacks_durable{0};
-  // Whether the journal cannot grow for want of room: who keeps what is delivered from being removed
-  // hurries. Intake.
+  // Whether the journal cannot grow for want of room: who keeps what is delivered from being
+  // removed hurries. Intake.
   std::atomic<bool> wants_room{false};
 };
 

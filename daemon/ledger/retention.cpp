@@ -111,14 +111,17 @@ void Retention::propose(std::size_t keep, EraseReason reason) {
   peers_.intake_wake.ring();
 }
 
+nanoseconds Retention::look_interval() const {
+  if (peers_.positions.wants_room.load(std::memory_order_relaxed)) return kLookUrgent;
+  const nanoseconds keep(keep_ns_.load(std::memory_order_relaxed));
+  return keep < kLooksSoonBelow ? kLookSoon : kLookEvery;
+}
+
 Status Retention::look() {
   const bool wants_room = peers_.positions.wants_room.load(std::memory_order_relaxed);
   const std::int64_t keep_ns = keep_ns_.load(std::memory_order_relaxed);
   const auto now = wall_.now();
-  const nanoseconds again = wants_room                               ? kLookUrgent
-                            : nanoseconds(keep_ns) < kLooksSoonBelow ? kLookSoon
-                                                                     : kLookEvery;
-  next_look_boot_ns_ = peers_.clock.boot_ns() + again.count();
+  last_look_boot_ns_ = peers_.clock.boot_ns();
   const bool can_tell_age = now.has_value() || keep_ns == 0;
   if (!can_tell_age && !wants_room) return {};
   if (Status status = refresh(); !status.ok()) return status;
@@ -153,7 +156,7 @@ Status Retention::remove_next() {
               {"records", removal_.records},
               {"why", erase_reason_name(removal_.reason)}});
     state_.store(State::kIdle, std::memory_order_release);
-    next_look_boot_ns_ = 0;
+    last_look_boot_ns_ = INT64_MIN / 2;  // there may be more
     return {};
   }
   const std::string path = directory_ + "/" + segment_name(segments_.front().first);
@@ -162,8 +165,8 @@ Status Retention::remove_next() {
   if (status = peers_.fs.sync_directory(directory_); !status.ok()) return status;
   segments_.erase(segments_.begin());
   counters_.segments.fetch_add(1, std::memory_order_relaxed);
-  if (removal_.reason == EraseReason::kRoom)
-    counters_.early.fetch_add(1, std::memory_order_relaxed);
+  const bool is_early = removal_.reason == EraseReason::kRoom;
+  if (is_early) counters_.early.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t through =
       segments_.empty() ? removal_.last_sequence : segments_.front().first - 1;
   counters_.removed_through.store(through, std::memory_order_release);
@@ -187,9 +190,10 @@ nanoseconds Retention::step() {
     case State::kProposed:
       return kLookSoon;
     case State::kIdle:
-      if (now < next_look_boot_ns_) return nanoseconds(next_look_boot_ns_ - now);
-      if (Status status = look(); !status.ok()) return put_off(status);
-      return nanoseconds(std::max<std::int64_t>(next_look_boot_ns_ - now, 0));
+      if (now >= last_look_boot_ns_ + look_interval().count()) {
+        if (Status status = look(); !status.ok()) return put_off(status);
+      }
+      return nanoseconds(last_look_boot_ns_ - now) + look_interval();
     case State::kEntered:
       break;
   }

@@ -94,6 +94,7 @@ class Retention final : public SyncSideWork {
     }
   };
 
+  std::chrono::nanoseconds look_interval() const;
   Status look();
   Status refresh();
   std::size_t keep_from(std::optional<std::int64_t> older_than_ns, std::size_t at_most) const;
@@ -113,7 +114,7 @@ class Retention final : public SyncSideWork {
   SteadyWall wall_;
   std::vector<Segment> segments_;  // ascending
   bool index_is_forgotten_ = false;
-  std::int64_t next_look_boot_ns_ = 0;
+  std::int64_t last_look_boot_ns_ = INT64_MIN / 2;
   std::int64_t retry_boot_ns_ = 0;
   RepeatedLog log_{"retention"};
   RetentionCounters counters_;

@@ -99,7 +99,7 @@ TEST_F(RetentionTest, KeepsWhatIsYoungerAndRemovesWhatIsOlder) {
   // The last of the old ones ends in the time of the new.
   EXPECT_EQ(rig_.segments().front(), old.back());
   ASSERT_EQ(erased().size(), 1U);
-  const auto& told = erased().front();
+  const auto told = erased().front();
   EXPECT_EQ(told.reason, EraseReason::kAge);
   EXPECT_EQ(told.first_sequence, 1U);
   EXPECT_EQ(told.last_sequence + 1,
@@ -116,7 +116,7 @@ TEST_F(RetentionTest, TellsTheHashFromWhichTheRestGoesOn) {
   pass(kKeep + hours(1));
   const auto all = rig_.read();
   run();
-  const auto& told = erased().front();
+  const auto told = erased().front();
   Sha256 sha;
   EXPECT_EQ(told.last_leaf_hash,
             xase::proto::leaf_hash(sha, all.entries[told.last_sequence - 1].leaf_bytes));

@@ -354,14 +354,14 @@ TEST_F(SignedVerify, AKeyEntryThatNamesNoKeyIsRefutedAndAnErasedOneIsNot) {
   }
 }
 
-// Ledgers whose first segment is gone, as retention leaves them.
+// Ledgers whose first segment retention removed.
 class SignedVerifyWithoutItsBeginning : public ::testing::Test {
  protected:
   SignedVerifyWithoutItsBeginning() : ledger_(1, 8U << 10) {
     const auto firsts = segments_of(state());
     EXPECT_GE(firsts.size(), 3U);
     first_ = firsts[1];
-    std::filesystem::remove(segment_path(state(), 1));
+    remove_before(state(), first_, 8U << 10);
     // As every start does.
     LedgerWriter writer(state(), 8U << 10);
     writer.body(EntryType::kKey, Subject{}, xase::proto::as_bytes(key_entry(*ledger_.key)));

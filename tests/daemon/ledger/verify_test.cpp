@@ -145,7 +145,7 @@ TEST(Verify, ANewerVersionsSegmentIsUnsupported) {
 }
 
 // Retention removes segments from the front.
-TEST(Verify, ALedgerWithoutItsFirstSegmentPassesButItsBeginningIsNotEstablished) {
+TEST(Verify, ALedgerThatRetentionCutPassesButItsBeginningIsNotEstablished) {
   const TempDir dir;
   {
     LedgerWriter writer(dir.path(), 16U << 10);
@@ -156,20 +156,74 @@ TEST(Verify, ALedgerWithoutItsFirstSegmentPassesButItsBeginningIsNotEstablished)
   }
   const auto firsts = segments_of(dir.path());
   ASSERT_GE(firsts.size(), 3U);
-  std::filesystem::remove(segment_path(dir.path(), 1));
+  remove_before(dir.path(), firsts[1], 16U << 10);
   const VerifyReport report = verify(dir.path());
   expect_sound(report);
   EXPECT_EQ(report.first_sequence, firsts[1]);
+  EXPECT_NE(report.property(VerifyProperty::kBeginning).text.find("were removed by retention"),
+            std::string::npos);
   EXPECT_EQ(verdict(report, VerifyProperty::kBeginning), VerifyVerdict::kNotEstablished);
   EXPECT_EQ(verdict(report, VerifyProperty::kLogId), VerifyVerdict::kNotEstablished);
   EXPECT_FALSE(report.property(VerifyProperty::kLogId).required);
   EXPECT_GT(report.counts.unmatched_receipts, 0U);
   EXPECT_GT(report.totals_before.records, 0U);
   // The last one alone, with nothing to compare its totals with.
-  for (std::size_t i = 1; i + 1 < firsts.size(); ++i) {
-    std::filesystem::remove(segment_path(dir.path(), firsts[i]));
-  }
+  remove_before(dir.path(), segments_of(dir.path()).back(), 16U << 10);
   expect_sound(verify(dir.path()));
+}
+
+TEST(Verify, ABeginningThatNoEntryTellsOfIsRefuted) {
+  const TempDir dir;
+  {
+    LedgerWriter writer(dir.path(), 16U << 10);
+    for (int i = 0; i < 120; ++i) (void)writer.record(LedgerWriter::ring(kA));
+    writer.stop();
+  }
+  const auto firsts = segments_of(dir.path());
+  ASSERT_GE(firsts.size(), 4U);
+  // What retention removed is told, and someone took one more.
+  remove_before(dir.path(), firsts[1], 16U << 10);
+  std::filesystem::remove(segment_path(dir.path(), firsts[1]));
+  const VerifyReport report = verify(dir.path());
+  EXPECT_EQ(report.exit_code(), 1);
+  EXPECT_EQ(verdict(report, VerifyProperty::kBeginning), VerifyVerdict::kRefuted);
+  EXPECT_NE(report.property(VerifyProperty::kBeginning).text.find("no ERASE entry tells"),
+            std::string::npos);
+}
+
+TEST(Verify, ARemovalOfOtherEntriesThanAreGoneIsRefuted) {
+  const TempDir dir;
+  {
+    LedgerWriter writer(dir.path(), 16U << 10);
+    for (int i = 0; i < 60; ++i) (void)writer.record(LedgerWriter::ring(kA));
+    writer.stop();
+  }
+  const auto firsts = segments_of(dir.path());
+  xase::proto::EraseBody body;
+  body.first_sequence = 1;
+  body.last_sequence = firsts[1] - 1;
+  body.last_leaf_hash.fill(std::byte{7});
+  {
+    LedgerWriter writer(dir.path(), 16U << 10);
+    writer.body(EntryType::kErase, Subject{}, xase::proto::encode(body));
+    writer.stop();
+  }
+  std::filesystem::remove(segment_path(dir.path(), 1));
+  const VerifyReport report = verify(dir.path());
+  EXPECT_EQ(verdict(report, VerifyProperty::kBeginning), VerifyVerdict::kRefuted);
+}
+
+TEST(Verify, AnEraseEntryThatCannotBeReadIsRefuted) {
+  const TempDir dir;
+  {
+    LedgerWriter writer(dir.path());
+    xase::proto::EraseBody body;
+    body.first_sequence = 1;
+    body.last_sequence = 999;  // what is yet to come
+    writer.body(EntryType::kErase, Subject{}, xase::proto::encode(body));
+    writer.stop();
+  }
+  EXPECT_EQ(verdict(verify(dir.path()), VerifyProperty::kCommitments), VerifyVerdict::kRefuted);
 }
 
 TEST(Verify, ErasedPayloadsAreNotEstablishedAndTheLedgerStillPasses) {

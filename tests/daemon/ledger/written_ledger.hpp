@@ -18,6 +18,8 @@
 #include "daemon/ledger/segment_names.hpp"
 #include "daemon/platform/sha256.hpp"
 #include "proto/entry_body.hpp"
+#include "proto/erase_body.hpp"
+#include "proto/frame.hpp"
 #include "proto/hashing.hpp"
 #include "proto/run_dir.hpp"
 
@@ -304,6 +306,24 @@ inline std::vector<std::uint64_t> segments_of(const std::string& state_dir) {
   auto firsts = list_segments(system_file_system(), state_dir + "/journal");
   EXPECT_TRUE(firsts.ok());
   return *firsts;
+}
+
+// Tells of it, and removes the segments before the one that starts with `first`: as retention does.
+inline void remove_before(const std::string& state_dir, std::uint64_t first,
+                          std::uint64_t segment_bytes) {
+  const ByteBuffer next = read_bytes(segment_path(state_dir, first));
+  xase::proto::EraseBody body;
+  body.first_sequence = segments_of(state_dir).front();
+  body.last_sequence = first - 1;
+  body.last_leaf_hash = xase::proto::decode_segment_header(next).header.previous;
+  {
+    LedgerWriter writer(state_dir, segment_bytes);
+    writer.body(EntryType::kErase, Subject{}, xase::proto::encode(body));
+    writer.stop();
+  }
+  for (const std::uint64_t each : segments_of(state_dir)) {
+    if (each < first) std::filesystem::remove(segment_path(state_dir, each));
+  }
 }
 
 // A segment taken apart: frames to be edited, left out or reordered, and put together again with
