@@ -98,7 +98,7 @@ void add_ledger(Exposition& out, const Snapshot& s) {
   out.gauge("xased_checkpoint_size", s.checkpoint_size,
             "Entries of the ledger that the signed head covers.");
   out.flag("xased_tree_stalled", s.tree_stalled,
-           "1 where entries were lost before they were in the tree: no further checkpoint comes.");
+           "1 where leaves that the tree needs are lost: no further checkpoint comes.");
   out.flag("xased_head_disagreed", s.head_disagreed,
            "1 where the head found at the start was not one of this journal.");
   out.flag("xased_keys_trouble", !s.keys_trouble.empty(),

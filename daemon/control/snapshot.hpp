@@ -73,7 +73,7 @@ struct Snapshot {
   // Why a key that is wanted or in force does not sign; empty: all do.
   std::string keys_trouble;
   bool checkpoint_waits = false;  // one is due, and a key that must sign it does not
-  // Entries were lost before they were in the tree: there will be no further checkpoint.
+  // Leaves that the tree needs are lost: there will be no further checkpoint.
   bool tree_stalled = false;
   // The head found at the start was not one of this journal.
   bool head_disagreed = false;

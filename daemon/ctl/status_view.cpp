@@ -209,8 +209,8 @@ class View {
     }
     if (s_.tree_stalled) {
       labelled("", ink(Ink::kRed,
-                       "no further checkpoints: entries were lost before they were in "
-                       "the tree"));
+                       "no further checkpoints: leaves that the tree needs are lost; the log "
+                       "names them"));
     }
     if (!s_.keys_trouble.empty()) labelled("", ink(Ink::kRed, printable(s_.keys_trouble)));
     if (s_.checkpoint_waits) {

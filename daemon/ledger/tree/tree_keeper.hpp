@@ -42,7 +42,7 @@ struct TreeCounters {
   std::atomic<std::int64_t> checkpoint_wall_ns{0};
   // 1: the head on disk was not one of this journal, and is set aside: see Opened::disagreement.
   std::atomic<std::uint64_t> disagreements{0};
-  // Entries were lost before they were in the tree: it can grow no further.
+  // Leaves that it needs are lost: it can grow no further.
   std::atomic<bool> is_stalled{false};
   // A checkpoint is due, and a key that must sign it does not.
   std::atomic<bool> waits_for_keys{false};
