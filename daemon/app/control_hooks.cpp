@@ -184,7 +184,8 @@ Result<Letter> read_letter(JournalTap& tap, const DeadLetter& index) {
 }
 
 Result<std::vector<DeadLetterLine>> list_letters(const DeadLetters& index, JournalTap& tap,
-                                                 std::uint64_t after, std::size_t limit) {
+                                                 std::uint64_t after, std::size_t limit,
+                                                 std::uint64_t removed_through) {
   const auto letters = index.list(after, std::min(limit, kDeadLettersMax));
   if (!letters.ok()) return letters.status();
   std::vector<DeadLetterLine> lines;
@@ -192,6 +193,7 @@ Result<std::vector<DeadLetterLine>> list_letters(const DeadLetters& index, Journ
     if (letter.event != DeadLetterEvent::kSetAside) continue;
     auto read = read_letter(tap, letter);
     if (!read.ok()) return read.status();
+    read->line.is_removed = letter.record_sequence <= removed_through;
     lines.push_back(std::move(read->line));
   }
   return lines;
@@ -224,7 +226,15 @@ Result<std::string> show_letter(const DeadLetters& index, JournalTap& tap, std::
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-Result<std::uint64_t> retry_all(DeliveryStage& delivery) {
+Status retry_one(DeliveryStage& delivery, std::uint64_t sequence, std::uint64_t removed_through) {
+  if (sequence > removed_through) return delivery.request_retry(sequence);
+  return {Code::kNotFound,
+          "record " + std::to_string(sequence) +
+              " is no longer in the journal: retention removed it, and it cannot be "
+              "sent again"};
+}
+
+Result<std::uint64_t> retry_all(DeliveryStage& delivery, std::uint64_t removed_through) {
   std::uint64_t asked = 0;
   for (std::uint64_t after = 0;;) {
     const auto letters = delivery.dead_letters().list(after, kDeadLettersMax);
@@ -233,7 +243,7 @@ Result<std::uint64_t> retry_all(DeliveryStage& delivery) {
     for (const DeadLetter& letter : *letters) {
       after = letter.record_sequence;
       if (letter.event != DeadLetterEvent::kSetAside) continue;
-      if (Status status = delivery.request_retry(after); status.ok()) {
+      if (Status status = retry_one(delivery, after, removed_through); status.ok()) {
         ++asked;
       } else if (status.code() == Code::kNoSpace) {
         return asked;  // as many as may wait at once
@@ -266,13 +276,15 @@ ControlHooks Daemon::control_hooks(std::function<Status()> reload) {
     return json(key_texts(*keys)).dump();
   };
   hooks.dead_letters = [this](std::uint64_t after, std::size_t limit) {
-    return list_letters(delivery_->dead_letters(), *tap_, after, limit);
+    return list_letters(delivery_->dead_letters(), *tap_, after, limit, removed_through());
   };
   hooks.dead_letter = [this](std::uint64_t sequence) {
     return show_letter(delivery_->dead_letters(), *tap_, sequence);
   };
-  hooks.retry = [this](std::uint64_t sequence) { return delivery_->request_retry(sequence); };
-  hooks.retry_all = [this] { return retry_all(*delivery_); };
+  hooks.retry = [this](std::uint64_t sequence) {
+    return retry_one(*delivery_, sequence, removed_through());
+  };
+  hooks.retry_all = [this] { return retry_all(*delivery_, removed_through()); };
   hooks.entries = [this](const EntryQuery& query) { return read_entries(*tap_, query); };
   return hooks;
 }

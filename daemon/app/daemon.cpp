@@ -239,11 +239,12 @@ void Daemon::open_stages(Recovery& recovery) {
   seals_ = std::make_unique<Seals>(
       clock, *ledger_, *epoch_keys_, [this] { return key_keeper_->signers(); }, seals);
   intake_->keep_epochs(*seals_, recovery.epoch);
+  const std::uint64_t begin = recovery.tail.segments.empty() ? 1 : recovery.tail.segments.front();
   retention_ = std::make_unique<Retention>(
       Retention::Peers{fs, clock, positions_, delivery_->counters().removable_through,
                        tree_->counters().checkpoint_size, intake_wake_,
                        [this](std::uint64_t through) { return index_->forget(through); }},
-      journal_directory(config_), config_.journal.keep_payloads);
+      journal_directory(config_), begin - 1, config_.journal.keep_payloads);
   intake_->keep_within(*retention_);
   sync_->also_do(*retention_);
   tap_ = std::make_unique<JournalTap>(fs, journal_directory(config_), positions_);

@@ -57,6 +57,9 @@ class Daemon {
   bool has_failed() const { return intake_->failed(); }
 
  private:
+  std::uint64_t removed_through() const {
+    return retention_->counters().removed_through.load(std::memory_order_acquire);
+  }
   explicit Daemon(const Config& config);
   Status open_directories();
   Status open_ledger();

@@ -43,6 +43,7 @@ struct DeadLetterLine {
   std::string transaction_id;  // shown to privileged peers
   std::string api_code;        // like "VALIDATION_ERROR"
   std::string message;
+  bool is_removed = false;  // retention removed the record: it cannot be sent again
 };
 
 // An entry of the ledger, as `tap` shows it.

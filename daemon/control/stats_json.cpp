@@ -163,7 +163,7 @@ std::string dead_letters_json(const std::vector<DeadLetterLine>& lines, bool wit
     Json item{{"sequence", line.sequence},       {"set_aside_wall_ns", line.set_aside_wall_ns},
               {"http_status", line.http_status}, {"attempts", line.attempts},
               {"policy", line.policy},           {"api_code", line.api_code},
-              {"message", line.message}};
+              {"message", line.message},         {"removed", line.is_removed}};
     if (with_transaction_id && !line.transaction_id.empty()) {
       item["transaction_id"] = line.transaction_id;
     }

@@ -30,7 +30,8 @@ std::string row_of(const Json& line, const Style& style) {
   text += paint(style, Ink::kDim, local_time(number_of(line, "set_aside_wall_ns")).substr(0, 19));
   text += right(std::to_string(number_of(line, "http_status")), 5) + "  ";
   text += paint(style, Ink::kYellow, left(text_of(line, "api_code"), 24)) + "  ";
-  text += left(text_of(line, "policy"), 20);
+  const bool is_removed = line.value("removed", false);
+  text += left(is_removed ? "(removed)" : text_of(line, "policy"), 20);
   if (const std::string id = text_of(line, "transaction_id"); !id.empty()) text += "  " + id;
   if (const std::string message = text_of(line, "message"); !message.empty()) {
     text += "  " + message;

@@ -40,11 +40,14 @@ std::optional<std::int64_t> SteadyWall::now() {
   return boot_ns + offset_ns_;
 }
 
-Retention::Retention(Peers peers, std::string directory, nanoseconds keep_payloads)
+Retention::Retention(Peers peers, std::string directory, std::uint64_t removed_through,
+                     nanoseconds keep_payloads)
     : peers_(std::move(peers)),
       directory_(std::move(directory)),
       keep_ns_(keep_payloads.count()),
-      wall_(peers_.clock) {}
+      wall_(peers_.clock) {
+  counters_.removed_through.store(removed_through, std::memory_order_relaxed);
+}
 
 void Retention::entered(std::uint64_t sequence) {
   entered_ = sequence;

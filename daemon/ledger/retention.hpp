@@ -27,9 +27,9 @@
 namespace xased {
 
 struct RetentionCounters {
-  std::atomic<std::uint64_t> segments{0};  // removed since the start
-  std::atomic<std::uint64_t> early{0};     // of these, before their time
-  std::atomic<std::uint64_t> removed_through{0};
+  std::atomic<std::uint64_t> segments{0};         // removed since the start
+  std::atomic<std::uint64_t> early{0};            // of these, before their time
+  std::atomic<std::uint64_t> removed_through{0};  // in this life or an earlier one
 };
 
 // Time that passes as the boot clock says, from where the wall clock stood: a wall clock that is
@@ -64,8 +64,9 @@ class Retention final : public SyncSideWork {
     // Removes durably what an index says of entries up to that one.
     std::function<Status(std::uint64_t through)> forget_index;
   };
-  // All peers outlive this. `directory` is the journal's.
-  Retention(Peers peers, std::string directory, std::chrono::nanoseconds keep_payloads);
+  // All peers outlive this. `directory` is the journal's, which begins behind `removed_through`.
+  Retention(Peers peers, std::string directory, std::uint64_t removed_through,
+            std::chrono::nanoseconds keep_payloads);
 
   // Looks, or removes one segment.
   std::chrono::nanoseconds step() override;

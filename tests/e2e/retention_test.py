@@ -83,6 +83,24 @@ class Retention(E2eTest):
         self.assertEqual(stats["refused"], 0)
         self.assertIn("for want of room", self.verify(daemon))
 
+    def test_a_record_that_was_refused_and_is_gone_is_not_promised_again(self):
+        api = self.api()
+        daemon = self.daemon_keeping("0s", api)
+        api.faults(status={"status": 422})
+        self.record(daemon, large("refused", 1))
+        daemon.until(lambda s: s["dead_letter"] == 1, "it is set aside")
+        api.faults()
+        self.record(daemon, large("well", 12))
+        daemon.until(lambda s: s["segments_removed"] >= 1, "it is gone", fresh=True)
+        daemon.stop()
+        daemon.start()
+        letter = json.loads(self.ctl_ok(daemon, "deadletter", "list", "--json"))
+        self.assertTrue(letter["removed"])
+        self.assertIn("(removed)", self.ctl_ok(daemon, "deadletter", "list"))
+        done = self.ctl(daemon, "deadletter", "retry", str(letter["sequence"]))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("no longer in the journal", done.stderr)
+
     def test_a_beginning_that_someone_took_away_is_refuted(self):
         api = self.api()
         daemon = self.daemon_keeping("365d", api)

@@ -67,7 +67,7 @@ class KeptLedger {
         Retention::Peers{rig.fs, rig.clock, *rig.positions, removable_through,
                          keeper->counters().checkpoint_size, *rig.intake_wake,
                          [](std::uint64_t) { return Status(); }},
-        LedgerRig::kJournal, std::chrono::nanoseconds(0));
+        LedgerRig::kJournal, 0, std::chrono::nanoseconds(0));
     (void)tell_of_ring();
     return write();
   }

@@ -34,7 +34,7 @@ class RetentionTest : public testing::Test {
                                                                     rig_.segments().size();
                                                                 return forget_;
                                                               }},
-                                             LedgerRig::kJournal, kKeep);
+                                             LedgerRig::kJournal, 0, kKeep);
   }
 
   // So many more segments, with nothing to keep them but their age.
@@ -257,7 +257,7 @@ TEST_F(RetentionTest, AProcessThatDiesInBetweenGoesOnWhereItWas) {
   retention_ = std::make_unique<Retention>(
       Retention::Peers{rig_.fs, rig_.clock, *rig_.positions, settled_, covered_, *rig_.intake_wake,
                        [](std::uint64_t) { return Status(); }},
-      LedgerRig::kJournal, kKeep);
+      LedgerRig::kJournal, 0, kKeep);
   pass(minutes(11));
   run();
   EXPECT_EQ(rig_.segments().size(), 1U);
