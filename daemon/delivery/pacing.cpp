@@ -79,7 +79,7 @@ void FlightLimit::on_congestion() {
     halved_in_round_ = true;
     fast_ = false;
     grown_ = 0;
-    allowed_ = std::max<std::uint32_t>(1, allowed_ / 2);
+    allowed_ = std::max(std::min(kStart, max_), allowed_ / 2);
     round_left_ = allowed_ + 1;  // this answer is counted below
   }
   count_answer();

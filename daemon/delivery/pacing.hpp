@@ -19,7 +19,9 @@ std::chrono::nanoseconds backoff(std::uint32_t failures, std::chrono::nanosecond
 
 // How many requests may be under way: doubles each round until the first sign of congestion, then
 // grows by one a round and is halved at most once a round. A round is as many answers as were
-// allowed at its start. Round trips that grow long hold it: more at once would only queue.
+// allowed at its start. Round trips that grow long hold it: more at once would only queue. It keeps
+// the few that it started with: they burden no service, each record that fails waits for longer,
+// and one that fails at random is no reason to go slower still.
 class FlightLimit {
  public:
   explicit FlightLimit(std::uint32_t max) { set_max(max); }

@@ -65,7 +65,10 @@ TEST(FlightLimit, HalvesOnlyOnceARound) {
   for (int i = 0; i < 10; ++i) limit.on_congestion();
   EXPECT_EQ(limit.allowed(), 32U);
   for (int i = 0; i < 200; ++i) limit.on_congestion();
-  EXPECT_EQ(limit.allowed(), 1U) << "never below one";
+  EXPECT_EQ(limit.allowed(), 4U) << "never below what it starts with";
+  limit.set_max(2);
+  for (int i = 0; i < 20; ++i) limit.on_congestion();
+  EXPECT_EQ(limit.allowed(), 2U);
 }
 
 TEST(FlightLimit, NeverPassesItsMaximum) {
