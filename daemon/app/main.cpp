@@ -36,6 +36,13 @@ sigset_t our_signals() {
 
 // The next of our signals; 0: none came within `timeout_ns`.
 int next_signal(const sigset_t& set, std::int64_t timeout_ns) {
+  // The kernel hands out SIGHUP first: one who asks for reloads without end must not keep us here.
+  sigset_t ending;
+  sigemptyset(&ending);
+  sigaddset(&ending, SIGTERM);
+  sigaddset(&ending, SIGINT);
+  const timespec now{};
+  if (const int signal = sigtimedwait(&ending, nullptr, &now); signal > 0) return signal;
   constexpr std::int64_t kNsPerSecond = 1'000'000'000;
   const timespec timeout{timeout_ns / kNsPerSecond, timeout_ns % kNsPerSecond};
   const int signal = sigtimedwait(&set, nullptr, &timeout);

@@ -170,8 +170,8 @@ class FullDisk(E2eTest):
         api = self.api()
         # It waits all the while: what it records keeps the disk full after each start.
         daemon, producer = self.full(api, room_timeout="300")
-        for end in (daemon.kill, daemon.stop, daemon.kill):
-            end()
+        for end, code in ((daemon.kill, -9), (daemon.stop, 0), (daemon.kill, -9)):
+            self.assertEqual(end(), code)
             daemon.start(wait=False)
             daemon.until(lambda s: s["disk_full"] or not s["ready"], "it starts, and is still full")
         producer.process.kill()

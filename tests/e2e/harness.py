@@ -137,11 +137,18 @@ class Process:
     def log_text(self):
         return self.log.read_text(errors="replace")
 
-    def rss_bytes(self):
+    def status(self, field):
+        """A line of /proc/PID/status, without its name."""
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise AssertionError(f"{self.name}: no VmRSS")
+            if line.startswith(field + ":"):
+                return line.split(maxsplit=1)[1]
+        raise AssertionError(f"{self.name}: no {field}")
+
+    def rss_bytes(self):
+        return int(self.status("VmRSS").split()[0]) * 1024
+
+    def peak_rss_bytes(self):
+        return int(self.status("VmHWM").split()[0]) * 1024
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -513,3 +520,62 @@ class TinyServer:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join(5)
+
+
+class Peer:
+    """A TCP listener that does with each connection what the test says, in a thread of its own."""
+
+    def __init__(self, test, serve):
+        self.serve = serve
+        self.connections = 0
+        self._open = set()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self._listener.getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{self.port}/api/xase/v1"
+        threading.Thread(target=self._accept, daemon=True).start()
+        test.addCleanup(self.close)
+
+    def _accept(self):
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.add(peer)
+            threading.Thread(target=self._serve, args=(peer, self.serve), daemon=True).start()
+
+    def _serve(self, peer, serve):
+        with contextlib.suppress(OSError):
+            peer.settimeout(PATIENCE)
+            serve(peer)
+        self._open.discard(peer)
+        peer.close()
+
+    def close(self):
+        for one in [self._listener, *self._open]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+def read_request(peer):
+    """One HTTP request with its body; empty at the connection's end."""
+    got = b""
+    while True:
+        head, end, body = got.partition(b"\r\n\r\n")
+        if end:
+            length = [line.split(b":")[1] for line in head.split(b"\r\n")
+                      if line.lower().startswith(b"content-length:")]
+            if len(body) >= int(length[0] if length else 0):
+                return got
+        more = peer.recv(65536)
+        if not more:
+            return b""
+        got += more
+
+
+def hang(peer):
+    """Takes all that comes and answers nothing, until the other side closes."""
+    while peer.recv(65536):
+        pass
