@@ -104,9 +104,9 @@ bool HttpResponse::take_header(std::string_view line) {
 HttpResponse::State HttpResponse::take_head() {
   for (;;) {
     const std::string_view unread = std::string_view(rest_).substr(rest_start_);
-    // Both line ends that peers use.
+    // Both line ends that peers use. Of many heads, each is looked through once.
     const std::size_t crlf = unread.find("\r\n\r\n");
-    const std::size_t lf = unread.find("\n\n");
+    const std::size_t lf = unread.substr(0, crlf).find("\n\n");
     const std::size_t end = std::min(crlf, lf);
     if (end == std::string_view::npos || end > kHeadBytesMax) {
       constexpr std::string_view kBegin = "HTTP/1.";

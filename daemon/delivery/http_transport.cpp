@@ -113,18 +113,20 @@ class HttpTransport final : public Transport {
       Status opened = connection_.open(options_.url.host, options_.url.port, tls_.get(),
                                        connect_by_ns, deadline_ns);
       if (!opened.ok()) return opened;
+      receipt_.clear();
     }
     write_head(request, key);
     Status sent = send(request, deadline_ns, sent_any);
     OPENSSL_cleanse(out_.data(), std::min<std::size_t>(out_.size(), kOnePieceBytesMax));
     if (!sent.ok() && (sent.code() != Code::kIo || !sent_any)) return sent;
     // A peer that refuses a body early may answer and close before it has all of it.
-    Status received = receive(deadline_ns, response, answer);
+    Status received = receive(request, deadline_ns, response, answer);
     if (!sent.ok() && !received.ok()) return sent;
     return received;
   }
 
-  Status receive(std::int64_t deadline_ns, HttpResponse& response, Answer& answer) {
+  Status receive(const Request& request, std::int64_t deadline_ns, HttpResponse& response,
+                 Answer& answer) {
     HttpResponse::State state = HttpResponse::State::kMore;
     while (state == HttpResponse::State::kMore) {
       Result<std::size_t> got = connection_.read(in_, deadline_ns);
@@ -148,7 +150,16 @@ class HttpTransport final : public Transport {
     }
     const bool reuse = state == HttpResponse::State::kDone && response.may_reuse();
     response.move_to(answer);
-    if (!reuse) connection_.close();
+    if (answer.status == 201 && !receipt_.empty() && answer.body == receipt_ &&
+        request.idempotency_key != receipt_key_) {
+      return {Code::kIo, "the answer is that of the record before, come once more"};
+    }
+    if (!reuse) {
+      connection_.close();
+    } else if (answer.status == 201) {
+      receipt_ = answer.body;
+      receipt_key_ = request.idempotency_key;
+    }
     return {};
   }
 
@@ -157,6 +168,10 @@ class HttpTransport final : public Transport {
   const std::shared_ptr<const ApiKeyHolder> key_;
   const Clock& clock_;
   Connection connection_;
+  // The last of this connection, and whose it was: a peer, or a proxy, that sends it twice may do
+  // so only once the next request is on its way, and no two records have the same.
+  std::string receipt_;
+  std::string receipt_key_;
   std::string out_;
   std::array<char, 16384> in_{};
 };

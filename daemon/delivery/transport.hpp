@@ -49,7 +49,8 @@ struct Answer {
   std::uint64_t key_generation = 0;
 };
 
-inline constexpr std::size_t kAnswerBytesMax = std::size_t{1} << 20;
+// Twice what an entry keeps. Each request under way may hold as much.
+inline constexpr std::size_t kAnswerBytesMax = std::size_t{128} << 10;
 
 // One thread posts at a time; abort() may come from any other.
 class Transport {

@@ -152,11 +152,20 @@ TransportFactory scripted(ScriptedTransport::Script script) {
   return [script = std::move(script)] { return std::make_unique<ScriptedTransport>(script); };
 }
 
+// As the service: each key has a receipt of its own.
+std::string receipt_for(const std::string& request) {
+  return R"({"success":true,"transaction_id":"txn_)" +
+         request.substr(request.find("Idempotency-Key: ") + 17, 32) + R"("})";
+}
+
+void serve_receipts(PeerConnection& connection) {
+  for (std::string all = connection.request(); !all.empty(); all = connection.request()) {
+    if (!connection.send(http(201, receipt_for(all)))) return;
+  }
+}
+
 TEST_F(StageWorld, DeliversOverHttp) {
-  LoopbackPeer peer([](PeerConnection& connection) {
-    while (!connection.request().empty() && connection.send(http(201, created().body))) {
-    }
-  });
+  LoopbackPeer peer(serve_receipts);
   options_.base_url = peer.url();
   start();
   add_records(500);
@@ -189,7 +198,7 @@ TEST_F(StageWorld, DeliversEachRecordOnceThroughResetsAndHangs) {
       if (kind == 5) return;
       if (kind == 7 && may_hang) return connection.hang();
       const std::string header = replay ? "X-Idempotency-Replay: true\r\n" : "";
-      if (!connection.send(kind == 9 ? http(503, "busy") : http(201, created().body, header))) {
+      if (!connection.send(kind == 9 ? http(503, "busy") : http(201, receipt_for(all), header))) {
         return;
       }
     }
@@ -217,10 +226,7 @@ TEST_F(StageWorld, StopsWithinItsGraceThoughThePeerHangs) {
   // The time limit of a request is 30 s: whatever ended it was the stop.
   EXPECT_LT(system_clock().boot_ns() - before, nanoseconds(seconds(20)).count());
   // And nothing is lost: the next life sends it all.
-  LoopbackPeer good([](PeerConnection& connection) {
-    while (!connection.request().empty() && connection.send(http(201, created().body))) {
-    }
-  });
+  LoopbackPeer good(serve_receipts);
   end_intake();
   options_.base_url = good.url();
   stage_.reset();
@@ -258,10 +264,7 @@ TEST_F(StageWorld, DrainsAndSaysSo) {
 }
 
 TEST_F(StageWorld, ANewAddressTakesOver) {
-  LoopbackPeer peer([](PeerConnection& connection) {
-    while (!connection.request().empty() && connection.send(http(201, created().body))) {
-    }
-  });
+  LoopbackPeer peer(serve_receipts);
   LoopbackPeer wrong([](PeerConnection& connection) {
     while (!connection.request().empty() && connection.send(http(404, "nothing here"))) {
     }
@@ -282,7 +285,7 @@ TEST_F(StageWorld, AKeyThatIsReplacedInItsFileEndsThePause) {
   LoopbackPeer peer([&](PeerConnection& connection) {
     for (std::string all = connection.request(); !all.empty(); all = connection.request()) {
       const bool known = all.find(good) != std::string::npos;
-      if (!connection.send(known ? http(201, created().body)
+      if (!connection.send(known ? http(201, receipt_for(all))
                                  : http(401, R"({"error":"no","code":"UNAUTHORIZED"})"))) {
         return;
       }

@@ -105,6 +105,38 @@ TEST(HttpTransport, DoesNotTakeALateByteForTheNextAnswer) {
   EXPECT_EQ(peer.connections(), 2);
 }
 
+TEST(HttpTransport, DoesNotTakeTheReceiptBeforeThatComesOnceMoreForTheNextRecords) {
+  std::atomic<int> requests{0};
+  LoopbackPeer peer([&](PeerConnection& connection) {
+    std::string last;
+    for (std::string all = connection.request(); !all.empty(); all = connection.request()) {
+      const std::string own = http(
+          201, R"({"success":true,"transaction_id":"txn_)" + std::to_string(++requests) + R"("})");
+      if (!connection.send(last + own)) return;
+      last = own;
+    }
+  });
+  const auto one = transport(options_for(peer.url()));
+  Request first = request();
+  Request second = request();
+  second.idempotency_key[0] = 'x';
+  EXPECT_EQ(one->post(first).status, 201);
+  const Answer late = one->post(second);
+  EXPECT_EQ(late.reach, Reach::kMaybe);
+  EXPECT_EQ(late.status, 0);
+  const Answer own = one->post(second);
+  EXPECT_EQ(own.status, 201);
+  EXPECT_NE(own.body.find("txn_3"), std::string::npos) << own.body;
+  EXPECT_EQ(peer.connections(), 2);
+}
+
+TEST(HttpTransport, TakesTheSameReceiptAgainForTheSameKey) {
+  LoopbackPeer peer(serving(http(201, created().body, "X-Idempotency-Replay: true\r\n")));
+  const auto one = transport(options_for(peer.url()));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(one->post(request()).status, 201);
+  EXPECT_EQ(peer.connections(), 1);
+}
+
 TEST(HttpTransport, ARefusedConnectionSentNothing) {
   int port = 0;
   {
