@@ -158,6 +158,11 @@ bool FakeFileSystem::is_dead() const {
   return dead_;
 }
 
+std::uint64_t FakeFileSystem::faults_struck() const {
+  const std::scoped_lock lock(mutex_);
+  return faults_struck_;
+}
+
 std::uint64_t FakeFileSystem::changes() const {
   const std::scoped_lock lock(mutex_);
   return changes_;
@@ -277,6 +282,7 @@ FakeFileSystem::Verdict FakeFileSystem::judge(FsCall call, const std::string& pa
       --fault->nth;
       continue;
     }
+    ++faults_struck_;
     const Verdict verdict{fault->error, true};
     if (!fault->for_good) faults_.erase(fault);
     return verdict;

@@ -49,6 +49,8 @@ class FakeFileSystem final : public FileSystem {
             std::string path_part = {});
   // No more faults, enough space.
   void heal();
+  // Calls that failed so.
+  std::uint64_t faults_struck() const;
   // All files together may not grow beyond this: ENOSPC.
   void set_space(std::uint64_t bytes);
 
@@ -128,6 +130,7 @@ class FakeFileSystem final : public FileSystem {
   mutable std::mutex mutex_;
   std::map<std::string, Directory> directories_;
   std::vector<Fault> faults_;
+  std::uint64_t faults_struck_ = 0;
   std::optional<std::uint64_t> space_;
   std::uint64_t changes_ = 0;
   std::uint64_t die_at_ = 0;

@@ -3,14 +3,18 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 
 #include "tests/daemon/ledger/recovery_rig.hpp"
+#include "tests/support/io_errors.hpp"
 
 namespace xased {
 namespace {
 
 using test::expect_sound_chain;
 using test::FsCall;
+using test::IoError;
 using test::LedgerRig;
 using test::numbers;
 using xase::proto::EntryType;
@@ -328,6 +332,107 @@ TEST_F(RecoveryTest, LosesNothingWhereItDiesAtAnyCallOfAFailedSyncsRepair) {
     if (done) break;
     ASSERT_LT(nth, 100U);
   }
+}
+
+class RecoveryFault : public testing::TestWithParam<std::tuple<IoError, bool>> {};
+
+TEST_P(RecoveryFault, OfAnyOneCallOfAStartLosesNothing) {
+  // A start whose disk fails at any place is told so or goes on; the next one finds all there is.
+  const auto [error, for_good] = GetParam();
+  std::uint64_t failed = 0;
+  for (const FsCall call : {FsCall::kOpen, FsCall::kRead, FsCall::kWrite, FsCall::kSync,
+                            FsCall::kTruncate, FsCall::kRename, FsCall::kRemove,
+                            FsCall::kSyncDirectory, FsCall::kMakeDirectory, FsCall::kList}) {
+    for (std::uint64_t nth = 1;; ++nth) {
+      SCOPED_TRACE(std::string(test::name_of(call)) + " " + std::to_string(nth));
+      LedgerRig rig;
+      rig.must_start();
+      rig.add_durably(1, 30, 1000);
+      // A torn tail, for the start to cut.
+      ASSERT_NE(rig.add(31, 1000), 0U);
+      ASSERT_TRUE(rig.ledger->flush().ok());
+      const auto entries = rig.read().entries;
+      const auto torn = rig.frames(rig.segments().back()).back();
+      rig.fs.damage(rig.segments().back(), torn.offset + 500);
+      rig.stop();
+      rig.fs.restart();
+      rig.fs.fail(call, error.number, nth, for_good);
+      const Status status = rig.start();
+      if (rig.fs.faults_struck() == 0) {
+        ASSERT_TRUE(status.ok()) << status.message();
+        break;
+      }
+      ++failed;
+      rig.stop();
+      rig.fs.restart();
+      rig.must_start();
+      ASSERT_TRUE(rig.recovery.damage.empty()) << test::describe(rig.recovery.damage[0]);
+      ASSERT_EQ(rig.record_numbers(), numbers(1, 30));
+      const auto read = rig.read().entries;
+      ASSERT_TRUE(std::equal(entries.begin(), entries.end() - 1, read.begin()));
+      rig.add_durably(31, 33, 1000);
+      rig.crash();
+      rig.must_start();
+      ASSERT_EQ(rig.record_numbers(), numbers(1, 33));
+      expect_sound_chain(rig.read().entries);
+    }
+  }
+  test::print_failed_calls(failed, error, for_good);
+}
+
+std::string fault_name(const testing::TestParamInfo<RecoveryFault::ParamType>& about) {
+  const auto& [error, for_good] = about.param;
+  return error.name + std::string(for_good ? "ForGood" : "Once");
+}
+
+INSTANTIATE_TEST_SUITE_P(AtEveryCall, RecoveryFault,
+                         testing::Combine(testing::ValuesIn(test::kIoErrors), testing::Bool()),
+                         fault_name);
+
+// XASE_CUT_STEP: 1 cuts at every length.
+TEST(Truncation, OfASegmentAtAnyLengthLeavesExactlyWhatIsBeforeIt) {
+  constexpr std::uint64_t kSegmentBytes = 65536;
+  const char* text = std::getenv("XASE_CUT_STEP");
+  const std::uint64_t step = text == nullptr ? 509 : std::strtoull(text, nullptr, 10);
+  ASSERT_GT(step, 0U);
+  LedgerRig rig(kSegmentBytes);
+  rig.must_start();
+  std::uint64_t last = 0;
+  // Nearly all of the second segment is taken; not the third, which would tell of it.
+  while (rig.segments().size() < 2) rig.add_durably(last + 1, last + 1, 600), ++last;
+  const auto room = [&] {
+    const auto frame = rig.frames(rig.segments()[1]).back();
+    return kSegmentBytes - frame.offset - frame.bytes;
+  };
+  while (room() > 4000) rig.add_durably(last + 1, last + 1, 600), ++last;
+  ASSERT_EQ(rig.segments().size(), 2U);
+  const auto entries = rig.read().entries;
+  const std::string path = rig.segments().back();
+  const auto frames = rig.frames(path);
+  const std::vector<std::byte> whole = rig.fs.bytes(path);
+  ASSERT_EQ(whole.size(), kSegmentBytes);
+  const std::uint64_t before = frames.front().sequence - 1;
+  rig.stop();
+  std::uint64_t cuts = 0;
+  for (std::uint64_t length = 0; length <= kSegmentBytes; length += step) {
+    SCOPED_TRACE(length);
+    rig.fs.put(path, {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)});
+    std::uint64_t expected = before;
+    for (const auto& frame : frames) {
+      if (frame.offset + frame.bytes > length) break;
+      if (!frame.is_mark) expected = frame.sequence;
+    }
+    const auto recovered = recover_ledger(rig.fs, LedgerRig::kState);
+    ASSERT_TRUE(recovered.ok()) << recovered.status().message();
+    ASSERT_EQ(recovered->chain.last_sequence, expected);
+    ASSERT_TRUE(recovered->damage.empty()) << test::describe(recovered->damage[0]);
+    const auto read = test::read_journal(rig.fs, LedgerRig::kJournal, 1, expected);
+    ASSERT_EQ(read.entries.size(), expected);
+    ASSERT_TRUE(std::equal(read.entries.begin(), read.entries.end(), entries.begin()));
+    ++cuts;
+  }
+  std::printf("%llu lengths of %llu\n", static_cast<unsigned long long>(cuts),
+              static_cast<unsigned long long>(kSegmentBytes + 1));
 }
 
 }  // namespace

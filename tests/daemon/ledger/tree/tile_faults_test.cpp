@@ -2,12 +2,14 @@
 #include <cerrno>
 
 #include "tests/daemon/ledger/tree/tree_rig.hpp"
+#include "tests/support/io_errors.hpp"
 
 namespace xased {
 namespace {
 
 using test::ChainedLeaves;
 using test::FsCall;
+using test::IoError;
 using test::kTreeDirectory;
 using test::TreeRig;
 
@@ -93,22 +95,23 @@ INSTANTIATE_TEST_SUITE_P(AtEveryCall, TileCrash,
                          testing::Values(Death::kProcess, Death::kPower, Death::kPowerKeepingSome),
                          death_name);
 
-class TileFault : public testing::TestWithParam<FsCall> {};
+class TileFault : public testing::TestWithParam<std::tuple<FsCall, IoError>> {};
 
 TEST_P(TileFault, OfEveryCallOnceIsToldAndTheNextTryGoesOn) {
   constexpr std::uint64_t kNone = 100000;
+  const auto [call, error] = GetParam();
   for (std::uint64_t nth = 1; nth < kNone; ++nth) {
     SCOPED_TRACE("call " + std::to_string(nth));
     TreeRig rig(leaves());
-    rig.fs.fail(GetParam(), EIO, nth);
+    rig.fs.fail(call, error.number, nth);
     int failures = 0;
     // A checkpoint that failed is made again with what came meanwhile, a failed start is tried
     // again.
-    const auto again = [&](auto&& what) {
+    const auto again = [&, error = error](auto&& what) {
       for (int tries = 0; tries < 3; ++tries) {
         const Status status = what();
         if (status.ok()) return true;
-        EXPECT_EQ(status.code(), Code::kIo) << status.message();
+        EXPECT_EQ(status.os_error(), error.number) << status.message();
         ++failures;
       }
       return false;
@@ -133,25 +136,53 @@ TEST_P(TileFault, OfEveryCallOnceIsToldAndTheNextTryGoesOn) {
     if (failures == 0) {
       // All calls of this kind have had their turn.
       EXPECT_GT(nth, 3U);
+      test::print_failed_calls(nth - 1, error, false);
       return;
     }
   }
   FAIL() << "never came to an end";
 }
 
-std::string call_name(const testing::TestParamInfo<FsCall>& tested) {
-  constexpr const char* kNames[] = {"Open",          "Read",   "Write",  "Sync",
-                                    "Truncate",      "Rename", "Remove", "SyncDirectory",
-                                    "MakeDirectory", "List",   "Lock",   "Any"};
-  return kNames[static_cast<int>(tested.param)];
+class TileFaultForGood : public testing::TestWithParam<IoError> {};
+
+TEST_P(TileFaultForGood, OfEveryCallIsToldAndADiskThatIsMendedGoesOn) {
+  const IoError error = GetParam();
+  for (std::uint64_t nth = 1;; ++nth) {
+    SCOPED_TRACE("call " + std::to_string(nth));
+    TreeRig rig(leaves());
+    rig.fs.fail(FsCall::kAny, error.number, nth, true);
+    run(rig);
+    const bool struck = rig.fs.faults_struck() > 0;
+    const std::uint64_t checkpointed = rig.checkpointed;
+    rig.writer.reset();
+    rig.fs.restart();
+    ASSERT_TRUE(rig.open().ok());
+    ASSERT_TRUE(rig.damage.ok()) << rig.damage.message();
+    ASSERT_GE(rig.writer->size(), checkpointed);
+    rig.grow(kLast + 1);
+    rig.fs.crash();
+    ASSERT_TRUE(rig.open().ok());
+    ASSERT_EQ(rig.writer->size(), kLast + 1);
+    rig.expect_sound(kLast + 1);
+    if (HasFailure()) return;
+    if (!struck) {
+      test::print_failed_calls(nth - 1, error, true);
+      return;
+    }
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(AtEveryCall, TileFault,
-                         testing::Values(FsCall::kOpen, FsCall::kRead, FsCall::kWrite,
-                                         FsCall::kSync, FsCall::kRename, FsCall::kRemove,
-                                         FsCall::kSyncDirectory, FsCall::kMakeDirectory,
-                                         FsCall::kAny),
-                         call_name);
+INSTANTIATE_TEST_SUITE_P(
+    AtEveryCall, TileFault,
+    testing::Combine(testing::Values(FsCall::kOpen, FsCall::kRead, FsCall::kWrite, FsCall::kSync,
+                                     FsCall::kRename, FsCall::kRemove, FsCall::kSyncDirectory,
+                                     FsCall::kMakeDirectory, FsCall::kAny),
+                     testing::ValuesIn(test::kIoErrors)),
+    [](const auto& about) {
+      return test::name_of(std::get<0>(about.param)) + std::string(std::get<1>(about.param).name);
+    });
+INSTANTIATE_TEST_SUITE_P(AtEveryCall, TileFaultForGood, testing::ValuesIn(test::kIoErrors),
+                         [](const auto& about) { return std::string(about.param.name); });
 
 TEST(TileFull, DiskHoldsUpCheckpointsAndLosesNothing) {
   TreeRig rig(leaves());

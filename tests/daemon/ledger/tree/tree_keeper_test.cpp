@@ -9,6 +9,7 @@
 #include "daemon/ledger/tree/checkpoint.hpp"
 #include "daemon/ledger/tree/signing_key.hpp"
 #include "proto/run_dir.hpp"
+#include "tests/support/io_errors.hpp"
 #include "tests/support/ledger_rig.hpp"
 
 namespace xased {
@@ -280,7 +281,10 @@ TEST_F(TreeKeeperTest, StandsStillWhereEntriesWereLostBeforeTheyWereInIt) {
   EXPECT_EQ(head().size, 9U) << "what is in it is signed";
 }
 
-TEST_F(TreeKeeperTest, TriesAgainAfterEachCallThatFails) {
+class TreeKeeperFault : public TreeKeeperTest, public testing::WithParamInterface<test::IoError> {};
+
+TEST_P(TreeKeeperFault, OfEachCallIsFollowedByAnotherTry) {
+  const test::IoError error = GetParam();
   constexpr std::array<FsCall, 7> kCalls{
       FsCall::kOpen,   FsCall::kRead,          FsCall::kWrite,        FsCall::kSync,
       FsCall::kRename, FsCall::kSyncDirectory, FsCall::kMakeDirectory};
@@ -290,7 +294,7 @@ TEST_F(TreeKeeperTest, TriesAgainAfterEachCallThatFails) {
       SCOPED_TRACE(std::to_string(static_cast<int>(call)) + " " + std::to_string(nth));
       rig_.add_durably(n + 1, n + 30);
       n += 30;
-      rig_.fs.fail(call, EIO, nth, false, call == FsCall::kRead ? "" : "tree");
+      rig_.fs.fail(call, error.number, nth, false, call == FsCall::kRead ? "" : "tree");
       for (int i = 0; i < 20; ++i) {
         (void)keeper_->step();
         rig_.clock.advance(seconds(2));
@@ -301,7 +305,11 @@ TEST_F(TreeKeeperTest, TriesAgainAfterEachCallThatFails) {
     }
   }
   expect_covered();
+  test::print_failed_calls(rig_.fs.faults_struck(), error, false);
 }
+
+INSTANTIATE_TEST_SUITE_P(AtEveryCall, TreeKeeperFault, testing::ValuesIn(test::kIoErrors),
+                         [](const auto& about) { return std::string(about.param.name); });
 
 TEST_F(TreeKeeperTest, SurvivesDeathAndPowerLossAtEveryCall) {
   for (const bool is_power : {false, true}) {
