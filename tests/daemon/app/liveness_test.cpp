@@ -40,5 +40,14 @@ TEST(Liveness, CountsFromTheLastStepThatWasSeen) {
   }
 }
 
+TEST(Liveness, AMachineThatSleptIsNotAStall) {
+  constexpr std::int64_t kSleptNs = 8LL * 3600 * 1'000'000'000;
+  Liveness liveness;
+  ASSERT_TRUE(liveness.check(Steps{7, 7, 7}, kStart));
+  EXPECT_TRUE(liveness.check(Steps{7, 7, 7}, kStart + kSleptNs));
+  EXPECT_TRUE(liveness.check(Steps{7, 8, 8}, kStart + kSleptNs + Liveness::kStallNs - 1));
+  EXPECT_FALSE(liveness.check(Steps{7, 9, 9}, kStart + kSleptNs + Liveness::kStallNs));
+}
+
 }  // namespace
 }  // namespace xased

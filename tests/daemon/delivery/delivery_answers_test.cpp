@@ -418,27 +418,117 @@ TEST_F(Delivery, WithinTheServicesMemoryNothingIsMarked) {
   EXPECT_EQ(told(sequence)->flags, 0U);
 }
 
-TEST_F(Delivery, AJumpOfTheWallClockMovesNothing) {
-  for (const nanoseconds jump : {nanoseconds(hours(1)), nanoseconds(hours(24 * 366)),
-                                 nanoseconds(-hours(24 * 366)), nanoseconds(-hours(24))}) {
-    const std::uint64_t sequence = record();
-    start();
-    dispatch_->script = nullptr;
-    run();
-    dispatch_->answer(sequence, no_answer(Reach::kMaybe));
-    run();
-    clock_.set_wall(clock_.wall_ns() + jump.count());
-    run();
-    const std::size_t attempts = dispatch_->attempts(sequence);
-    EXPECT_LE(attempts, 2U) << "retried before its time";
-    dispatch_->script = [](const Job&) { return created(); };
-    if (dispatch_->is_under_way(sequence)) dispatch_->answer(sequence, created());
-    run_for(seconds(2));
-    ASSERT_TRUE(has_receipt(sequence));
-    EXPECT_EQ(told(sequence)->flags, 0U);
-    stop();
-  }
+// What delivery is doing when its clock does something.
+enum class Doing { kBackingOff, kRateLimited, kPaused, kAwaitingAnswers };
+
+std::string doing_name(Doing doing) {
+  constexpr const char* kNames[] = {"BackingOff", "RateLimited", "Paused", "AwaitingAnswers"};
+  return kNames[static_cast<int>(doing)];
 }
+
+// Five records, something happens to the clock while they wait, and in the end all is well.
+class ClockWorld : public DeliveryWorld {
+ public:
+  static constexpr std::size_t kRecords = 5;
+
+  void TestBody() override {}
+  void live(Doing doing, const std::function<void(ManualClock&)>& happens) {
+    const auto sent = records(kRecords);
+    start();
+    switch (doing) {
+      case Doing::kBackingOff:
+        answer_with([] { return html(500); });
+        break;
+      case Doing::kRateLimited:
+        answer_with([] { return limited("20"); });
+        break;
+      case Doing::kPaused:
+        answer_with([] { return refused(401, "UNAUTHORIZED"); });
+        break;
+      case Doing::kAwaitingAnswers:
+        break;
+    }
+    run_for(seconds(2));
+    happens(clock_);
+    run_for(seconds(45));
+    while (!dispatch_->under_way.empty()) {
+      dispatch_->answer(dispatch_->under_way.front().id, no_answer(Reach::kMaybe));
+    }
+    answer_with([] { return created(); });
+    run_for(minutes(10));
+    ASSERT_TRUE(core_->drained());
+    EXPECT_EQ(told_.size(), kRecords) << "each once";
+    for (const std::uint64_t sequence : sent) {
+      ASSERT_TRUE(has_receipt(sequence)) << sequence;
+      flags.push_back(told(sequence)->flags);
+    }
+    EXPECT_TRUE(damages_.empty());
+    EXPECT_EQ(settled_[1], kRecords);
+  }
+
+  // Of each attempt, by the boot clock.
+  std::vector<std::int64_t> attempts;
+  std::vector<std::uint16_t> flags;
+
+ private:
+  void answer_with(const std::function<Answer()>& make) {
+    dispatch_->script = [this, make](const Job&) {
+      attempts.push_back(clock_.boot_ns());
+      return make();
+    };
+  }
+};
+
+class Jump : public ::testing::TestWithParam<std::tuple<Doing, std::int64_t>> {};
+
+TEST_P(Jump, OfTheWallClockMovesNothing) {
+  const auto [doing, jump_hours] = GetParam();
+  ClockWorld steady;
+  steady.live(doing, [](ManualClock&) {});
+  ASSERT_GE(steady.attempts.size(), ClockWorld::kRecords);
+  ClockWorld jumped;
+  jumped.live(doing, [by = nanoseconds(hours(jump_hours))](ManualClock& clock) {
+    clock.set_wall(clock.wall_ns() + by.count());
+  });
+  EXPECT_EQ(jumped.attempts, steady.attempts);
+  EXPECT_EQ(jumped.flags, std::vector<std::uint16_t>(ClockWorld::kRecords, 0));
+}
+
+INSTANTIATE_TEST_SUITE_P(Clock, Jump,
+                         ::testing::Combine(::testing::Values(Doing::kBackingOff,
+                                                              Doing::kRateLimited, Doing::kPaused,
+                                                              Doing::kAwaitingAnswers),
+                                            ::testing::Values(1, 24, 24 * 366, -1, -24, -24 * 366)),
+                         [](const auto& about) {
+                           const std::int64_t by = std::get<1>(about.param);
+                           return doing_name(std::get<0>(about.param)) +
+                                  (by < 0 ? "Back" : "Ahead") + std::to_string(std::abs(by)) +
+                                  "Hours";
+                         });
+
+class Suspend : public ::testing::TestWithParam<std::tuple<Doing, int>> {};
+
+TEST_P(Suspend, IsSlept) {
+  const auto [doing, slept_hours] = GetParam();
+  ClockWorld world;
+  world.live(doing, [by = hours(slept_hours)](ManualClock& clock) { clock.advance(by); });
+  // A 500 and no answer leave open whether the record is there, and a key is remembered for a day.
+  const bool in_doubt = doing == Doing::kBackingOff || doing == Doing::kAwaitingAnswers;
+  const bool forgotten = slept_hours >= 24 && in_doubt;
+  const std::uint16_t flags = forgotten ? xase::proto::kReceiptPossibleDuplicate : 0;
+  // One more than may be under way at once was sent after the sleep, and is in no doubt.
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(world.flags[i], flags) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Clock, Suspend,
+                         ::testing::Combine(::testing::Values(Doing::kBackingOff,
+                                                              Doing::kRateLimited, Doing::kPaused,
+                                                              Doing::kAwaitingAnswers),
+                                            ::testing::Values(8, 30)),
+                         [](const auto& about) {
+                           return doing_name(std::get<0>(about.param)) +
+                                  std::to_string(std::get<1>(about.param)) + "Hours";
+                         });
 
 TEST_F(Delivery, ARecordThatCannotBeSentIsSetAsideWithTheReason) {
   const std::uint64_t good = record(1, R"({"a":1})");
