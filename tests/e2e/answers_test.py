@@ -8,10 +8,11 @@ same seen from the transport (http_transport_test.cpp).
 
 import gzip
 import json
+import shutil
 import socket
 import unittest
 
-from harness import E2eTest, Peer, hang, read_request, with_ids
+from harness import E2eTest, Peer, hang, key_of, read_request, with_ids
 
 COUNT = 20
 GROWTH_MAX = 16 << 20
@@ -228,6 +229,68 @@ class Answers(E2eTest):
     def test_an_upgrade(self):
         self.assert_survives(lambda peer, _: peer.sendall(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n" + http(201, receipt())))
+
+
+class ForgottenKeys(E2eTest):
+    """The service is started again and has forgotten its keys while answers are outstanding.
+
+    What was in doubt is sent again, and who had stored it stores it a second time: with the same key
+    and the same body, so that the two can be told for one. Nobody can know that it forgot before its
+    time: the receipt says that it took several attempts and is not marked. Where delivery.key_memory
+    says that it forgets sooner, each such receipt is marked as a possible duplicate. What has a
+    receipt is never sent again.
+    """
+
+    def outstanding(self, **settings):
+        """Some records with receipts, and some that are stored without."""
+        self.devapi = self.api()
+        daemon = self.daemon(self.devapi, settings={"api.timeout": "300ms", **settings})
+        self.settled, self.doubt = with_ids("settled", 10), with_ids("doubt", 6)
+        self.record(daemon, self.settled)
+        daemon.drained(10)
+        self.devapi.faults(commit_then_hang={"hang_ms": 60000})
+        self.record(daemon, self.doubt)
+        daemon.until(lambda s: self.devapi.stats()["created"] == 16, "all are stored")
+        self.assertEqual(daemon.stats()["delivered"], 10)
+        self.devapi.kill()
+        return daemon
+
+    def assert_sent_again(self, daemon, times, settled=1, marked=0):
+        stats = daemon.drained(16)
+        self.assertEqual((stats["dead_letter_total"], stats["gaps"]), (0, 0))
+        self.assertEqual(stats["possible_duplicates"], marked)
+        bodies = {}
+        for record in self.devapi.records():
+            bodies.setdefault(record["idempotency_key"], []).append(record["body"])
+        self.assertEqual({len(bodies.get(key_of(r["transaction_id"]), ())) for r in self.settled},
+                         {settled})
+        for record in self.doubt:
+            copies = bodies[key_of(record["transaction_id"])]
+            self.assertEqual((len(copies), len(set(copies))), (times, 1))
+        self.verify(daemon)
+
+    def test_what_was_in_doubt_is_stored_again(self):
+        daemon = self.outstanding()
+        self.devapi.start("--forget-keys")
+        self.assert_sent_again(daemon, times=2)
+
+    def test_the_same_with_the_daemon_killed_meanwhile(self):
+        daemon = self.outstanding()
+        daemon.kill()
+        self.devapi.start("--forget-keys")
+        daemon.start()
+        self.assert_sent_again(daemon, times=2)
+
+    def test_a_service_that_is_known_to_forget_soon_is_a_mark_in_the_receipt(self):
+        daemon = self.outstanding(**{"delivery.key_memory": "0s"})
+        self.devapi.start("--forget-keys")
+        self.assert_sent_again(daemon, times=2, marked=6)
+
+    def test_a_service_that_lost_everything_gets_what_has_no_receipt(self):
+        daemon = self.outstanding()
+        shutil.rmtree(self.devapi.dir)
+        self.devapi.start()
+        self.assert_sent_again(daemon, times=1, settled=0)
 
 
 if __name__ == "__main__":
