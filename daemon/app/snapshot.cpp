@@ -91,11 +91,17 @@ Snapshot Daemon::snapshot() const {
   out.live = is_live();
   out.stopping = stopping_.load(std::memory_order_relaxed);
   const IntakeCounters& intake = intake_->counters();
-  out.disk_full = intake.disk_full.load(std::memory_order_relaxed);
+  const bool waits = intake.disk_full.load(std::memory_order_relaxed);
+  const int error = intake.journal_error.load(std::memory_order_relaxed);
+  // Who reads of a full disk frees space, and that opens no folder.
+  out.disk_full = waits && (error == 0 || os_status("", error).code() == Code::kNoSpace);
   if (intake_->failed()) {
     out.not_ready_reason = "the ledger can no longer be written";
   } else if (out.disk_full) {
     out.not_ready_reason = "there is no room for the journal: records wait in their rings";
+  } else if (waits) {
+    out.not_ready_reason =
+        os_status("the journal cannot be written, records wait in their rings", error).message();
   } else if (out.stopping) {
     out.not_ready_reason = "stopping";
   }

@@ -33,7 +33,9 @@ struct IntakeCounters {
   std::atomic<std::uint64_t> rings_condemned{0};
   // Records whose refusal became a gap entry since the start: only grows, whichever rings go.
   std::atomic<std::uint64_t> refused{0};
-  std::atomic<bool> disk_full{false};   // records are not taken, for want of room
+  // Records are not taken: there is no room, or journal_error says what else.
+  std::atomic<bool> disk_full{false};
+  std::atomic<int> journal_error{0};    // errno; 0: no system call failed
   std::atomic<bool> drained{false};     // asked to stop, and all that was in the rings is written
   std::atomic<std::uint64_t> steps{0};  // for the watchdog
 };

@@ -277,6 +277,7 @@ void IntakeStage::write_batch() {
 
 void IntakeStage::set_trouble(const Status& status) {
   if (status.ok()) return;  // the next segment is being made: it takes a moment
+  counters_.journal_error.store(status.os_error(), std::memory_order_relaxed);
   counters_.disk_full.store(true, std::memory_order_relaxed);
   log_.log(LogLevel::kError, "trouble", "records are not taken until the journal can be written",
            {{"error", status.message()}}, nanoseconds(clock_.boot_ns()));

@@ -19,7 +19,7 @@ import threading
 import unittest
 
 import client_library
-from client_library import COMMITTED, DELIVERED, OK, RUN_DIR_UNAVAILABLE, Client
+from client_library import COMMITTED, DELIVERED, OK, QUEUE_FULL, RUN_DIR_UNAVAILABLE, Client
 from harness import API_KEY, BIN, ROOT, Daemon, E2eTest, UnixConnection, with_ids
 
 # No such users need exist: the kernel knows numbers alone. Names as in systemd/README.md.
@@ -740,6 +740,96 @@ class Tls(E2eTest):
                     if "tls_insecure_skip_verify is on" in line]
         self.assertEqual(len(warnings), 1)
         self.assertIn("warn", warnings[0])
+
+
+@needs_root
+class ClosedFolders(Layout):
+    """A folder of the state directory is closed to the daemon while it runs, and opened again."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_folders()
+        self.devapi = self.api()
+        self.xased = self.user_daemon(self.devapi, settings={
+            "ring.bytes": "2MiB", "journal.segment_bytes": "1MiB",
+            "ledger.seal_interval": "1s"}).start()
+        self.ids = []
+
+    def record_some(self, prefix, count):
+        records = with_ids(prefix, count)
+        with As(APP, recording(self.run_dir, records)) as app:
+            self.assertEqual(app.error, None)
+        self.ids += [r["transaction_id"] for r in records]
+
+    @contextlib.contextmanager
+    def closed(self, name):
+        folder = self.state_dir / name
+        mode = folder.stat().st_mode
+        folder.chmod(0)
+        try:
+            yield
+        finally:
+            folder.chmod(stat.S_IMODE(mode))
+
+    def assert_all_there(self, missing=0):
+        stats = self.xased.drained(len(self.ids), missing=missing)
+        self.assertEqual((stats["missing"], stats["dead_letter"]), (missing, 0))
+        self.assertEqual(self.xased.get("/readyz")[0], 200)
+        self.assert_delivered(self.devapi, self.ids)
+        self.assertEqual(self.xased.stop(), 0)
+        self.verify(self.xased)
+
+    def test_the_journal(self):
+        records = with_ids("full", 20000)
+
+        def fill(stack):
+            client = stack.enter_context(Client(self.run_dir, block_timeout_ms=2000))
+            taken = 0
+            for record in records:
+                error = client.record(record)
+                if error != OK:
+                    return taken, error
+                taken += 1
+            return taken, OK
+        self.record_some("before", 10)
+        self.xased.drained(10)
+        with self.closed("journal"):
+            with As(APP, fill) as app:
+                taken, error = app.value
+                self.assertEqual(error, QUEUE_FULL)
+                status, why = self.xased.get("/readyz")
+                self.assertEqual(status, 503)
+                self.assertIn("ermission denied", why)
+                self.assertFalse(self.xased.stats()["disk_full"])
+                self.assertEqual(self.xased.get("/livez")[0], 200)
+        self.ids += [r["transaction_id"] for r in records[:taken]]
+        self.record_some("after", 10)
+        self.assert_all_there(missing=1)
+
+    def test_the_cursor(self):
+        self.record_some("before", 10)
+        self.xased.drained(10)
+        with self.closed("delivery"):
+            # Both of its files are open already.
+            self.record_some("closed", 1000)
+            self.xased.drained(1010)
+        self.record_some("after", 10)
+        self.assert_all_there()
+
+    def test_the_tree(self):
+        self.record_some("before", 10)
+        self.xased.drained(10)
+        with self.closed("tree"):
+            self.record_some("closed", 600)
+            stats = self.xased.drained(610)
+            # The ledger goes on; that its head is signed no more is told.
+            signed = stats["checkpoint_size"]
+            self.xased.until(lambda s: s["alarms"] > 0, "an alarm")
+            self.assertEqual(self.xased.stats()["checkpoint_size"], signed)
+            self.assertEqual(self.xased.get("/readyz")[0], 200)
+        self.xased.until(lambda s: s["checkpoint_size"] >= stats["last_sequence"], "it is signed")
+        self.record_some("after", 10)
+        self.assert_all_there()
 
 
 if __name__ == "__main__":

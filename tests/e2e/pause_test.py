@@ -232,6 +232,10 @@ class RateLimit(E2eTest):
         self.assertIn("WAITS", self.ctl_ok(daemon, "status"))
         self.assertLess(api.stats()["post_record_requests"], 50)
         self.assertEqual(daemon.stop(), 0)
+        api.faults()
+        daemon.start()
+        daemon.drained(50)
+        self.assert_delivered(api, [r["transaction_id"] for r in with_ids("long", 50)])
 
     def test_the_services_own_limit_is_kept_to(self):
         # 40 an hour: what goes beyond stays here, and nothing is lost or refused.

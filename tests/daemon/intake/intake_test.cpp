@@ -164,6 +164,7 @@ TEST_F(IntakeTest, FreesNoSpaceAndTellsNothingBeforeTheWrite) {
   EXPECT_EQ(producer.daemon().released.load(), 0U);
   EXPECT_EQ(producer.daemon().journaled_sequence.load(), 0U);
   EXPECT_TRUE(rig_.intake->counters().disk_full.load());
+  EXPECT_EQ(rig_.intake->counters().journal_error.load(), ENOSPC);
   EXPECT_FALSE(rig_.intake->failed());
   rig_.fs.heal();
   rig_.run_intake();
