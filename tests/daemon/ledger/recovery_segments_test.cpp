@@ -399,12 +399,16 @@ TEST(Truncation, OfASegmentAtAnyLengthLeavesExactlyWhatIsBeforeIt) {
   rig.must_start();
   std::uint64_t last = 0;
   // Nearly all of the second segment is taken; not the third, which would tell of it.
-  while (rig.segments().size() < 2) rig.add_durably(last + 1, last + 1, 600), ++last;
+  const auto add_one = [&] {
+    ++last;
+    rig.add_durably(last, last, 600);
+  };
+  while (rig.segments().size() < 2) add_one();
   const auto room = [&] {
     const auto frame = rig.frames(rig.segments()[1]).back();
     return kSegmentBytes - frame.offset - frame.bytes;
   };
-  while (room() > 4000) rig.add_durably(last + 1, last + 1, 600), ++last;
+  while (room() > 4000) add_one();
   ASSERT_EQ(rig.segments().size(), 2U);
   const auto entries = rig.read().entries;
   const std::string path = rig.segments().back();
