@@ -413,7 +413,8 @@ class E2eTest(unittest.TestCase):
     maxDiff = 2000
 
     def run(self, result=None):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="xased-e2e-"))
+        # A test may go on in a folder within.
+        folder = self.folder = pathlib.Path(tempfile.mkdtemp(prefix="xased-e2e-"))
         self._processes = []
         bad_before = len(result.failures) + len(result.errors) if result else 0
         try:
@@ -423,9 +424,9 @@ class E2eTest(unittest.TestCase):
             if failed:
                 self._print_logs()
             if failed and os.environ.get("XASE_E2E_KEEP") == "1":
-                print(f"kept: {self.folder}", file=sys.stderr)
+                print(f"kept: {folder}", file=sys.stderr)
             else:
-                shutil.rmtree(self.folder, ignore_errors=True)
+                shutil.rmtree(folder, ignore_errors=True)
 
     def track(self, process):
         """Kills it at the end of the test, before what was registered earlier is cleaned up."""
