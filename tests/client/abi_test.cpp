@@ -90,6 +90,41 @@ TEST(Abi, AnOlderAndSmallerRecordIsTaken) {
   EXPECT_EQ(ring.read().at(0).text(proto::Span::kModelId), "");
 }
 
+TEST(Abi, OlderAndSmallerOptionsMeanTheDefaultsForTheRest) {
+  const TempDir dir;
+  xase_client_options options = XASE_CLIENT_OPTIONS_INIT;
+  options.size = offsetof(xase_client_options, results_bytes);
+  options.run_dir = dir.path().c_str();
+  options.ring_bytes = 128 << 10;
+  // Beyond what the caller's header has: whatever lies there is not looked at.
+  options.results_bytes = 1;
+  options.on_full = static_cast<xase_on_full>(77);
+  options.env = reinterpret_cast<const char*>(1);
+  options.result_thread = 1;
+  xase_client* opened = nullptr;
+  ASSERT_EQ(xase_client_open(&options, &opened), XASE_OK) << xase_last_error_message();
+  const ClientPtr client(opened);
+  const xase_record_fields fields = some_record();
+  ASSERT_EQ(xase_record(client.get(), &fields), XASE_OK);
+  FakeRing ring(ring_paths(dir.path()).at(0));
+  EXPECT_EQ(ring.identity().data_bytes, 128U << 10);
+  EXPECT_EQ(ring.identity().results_bytes, 64U << 10);
+  EXPECT_EQ(ring.read().size(), 1U);
+}
+
+TEST(Abi, AStructureThatUsesWhatIsNotKnownIsAClearError) {
+  const TempDir dir;
+  const ClientPtr client = open_client(dir.path());
+  Versioned<xase_record_fields> record{some_record()};
+  record.known.size = sizeof record;
+  record.extra[15] = 1;
+  ASSERT_EQ(xase_record(client.get(), &record.known), XASE_INVALID_ARGUMENT);
+  EXPECT_NE(
+      std::string(xase_last_error_message()).find("this version of the library does not know"),
+      std::string::npos);
+  EXPECT_EQ(counts_of(client).committed, 0U);
+}
+
 TEST(Abi, ANewerAndLargerStructureIsTakenWhereItsNewPartIsUnused) {
   const TempDir dir;
   const ClientPtr client = open_client(dir.path());
