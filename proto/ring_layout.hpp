@@ -74,6 +74,9 @@ static_assert(offsetof(RingProducerWords, waiters) == 0x100);
 static_assert(offsetof(RingProducerWords, wants_results) == 0x104);
 static_assert(offsetof(RingProducerWords, results_released) == 0x180);
 
+inline constexpr std::uint32_t kRingGivenUp = 1;
+inline constexpr std::uint32_t kRingMoved = 2;
+
 struct RingDaemonWords {
   // Data before this position is journaled and its space is free. Stored with release after the
   // journal's write; the producer loads it with acquire before it writes over that space.
@@ -87,7 +90,8 @@ struct RingDaemonWords {
   std::atomic<std::uint64_t> failed;
   // Futex: changes whenever one of the words above or results_committed has, while someone waits.
   std::atomic<std::uint32_t> notify;
-  // Not zero: the daemon has given this ring up, its owner makes a new one.
+  // Not zero: the owner makes a new ring. kRingMoved: this one's file lost its name, and the daemon
+  // goes on with it as long as both are there. Any other: the daemon has given it up.
   alignas(128) std::atomic<std::uint32_t> condemned;
   alignas(128) std::atomic<std::uint64_t> results_committed;
   // Results that found the results ring full. The ledger has them all.

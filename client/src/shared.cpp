@@ -18,6 +18,8 @@ namespace {
 constexpr std::int64_t kBackoffFirstNs = 10'000'000;
 constexpr std::int64_t kBackoffMaxNs = 1'000'000'000;
 constexpr std::chrono::seconds kCloseWait{2};
+// A ring that nobody reads any more is never settled: these cost memory.
+constexpr std::size_t kMovedMax = 16;
 constexpr std::chrono::milliseconds kResultsBusyInterval{2};
 constexpr std::chrono::milliseconds kResultsIdleInterval{50};
 
@@ -113,8 +115,14 @@ ErrorCode Shared::replace(Ring& ring) noexcept {
     std::shared_ptr<RingFile> file;
     const Failure failure = make_file(file);
     if (failure.ok()) {
-      bank(*ring.file_, ring.sequence_.load(std::memory_order_relaxed),
-           ring.refused_.load(std::memory_order_relaxed));
+      const std::uint64_t sequence = ring.sequence_.load(std::memory_order_relaxed);
+      const std::uint64_t refused = ring.refused_.load(std::memory_order_relaxed);
+      const std::uint32_t condemned = ring.daemon_->condemned.load(std::memory_order_relaxed);
+      if (condemned != 0 && condemned != proto::kRingMoved) {
+        bank(*ring.file_, sequence, refused);
+      } else {
+        keep_moved(ring.file_, sequence, refused);
+      }
       ++banked_.rings_replaced;
       ring.adopt(std::move(file));
       return ErrorCode::kOk;
@@ -191,9 +199,23 @@ void Shared::bank(const RingFile& file, std::uint64_t sequence, std::uint64_t re
   banked_.results_dropped += words.results_dropped.load(std::memory_order_relaxed);
 }
 
+void Shared::keep_moved(std::shared_ptr<RingFile> file, std::uint64_t sequence,
+                        std::uint64_t refused) {
+  moved_.push_back({std::move(file), sequence, refused});
+  std::size_t over = moved_.size() > kMovedMax ? moved_.size() - kMovedMax : 0;
+  std::erase_if(moved_, [&](const Moved& moved) {
+    const bool settled = sequence_reached(moved.file->daemon(), XASE_DELIVERED) >= moved.sequence;
+    if (!settled && over == 0) return false;
+    if (!settled) --over;
+    bank(*moved.file, moved.sequence, moved.refused);
+    return true;
+  });
+}
+
 xase_counts Shared::counts() {
   const std::lock_guard lock(mutex_);
   const xase_counts banked = banked_;
+  for (const Moved& moved : moved_) bank(*moved.file, moved.sequence, moved.refused);
   for (Ring* ring = rings_; ring != nullptr; ring = ring->next_) {
     if (final_counts_) break;
     bank(*ring->file_, ring->sequence_.load(std::memory_order_acquire),
@@ -212,6 +234,7 @@ xase_counts Shared::counts() {
 std::vector<Shared::View> Shared::views() {
   const std::lock_guard lock(mutex_);
   std::vector<View> views;
+  for (const Moved& moved : moved_) views.push_back({moved.file, moved.sequence});
   for (Ring* ring = rings_; ring != nullptr; ring = ring->next_) {
     if (ring->file_ == nullptr) continue;
     views.push_back({ring->file_, ring->sequence_.load(std::memory_order_acquire)});
@@ -331,6 +354,8 @@ void Shared::close() noexcept {
   const std::lock_guard lock(mutex_);
   free_ = nullptr;
   final_counts_ = true;
+  for (const Moved& moved : moved_) bank(*moved.file, moved.sequence, moved.refused);
+  moved_.clear();
   for (Ring* ring = rings_; ring != nullptr; ring = ring->next_) {
     bank(*ring->file_, ring->sequence_.load(std::memory_order_acquire),
          ring->refused_.load(std::memory_order_relaxed));

@@ -94,6 +94,12 @@ class Shared {
   bool needs_fence() const noexcept { return needs_fence_; }
 
  private:
+  struct Moved {
+    std::shared_ptr<RingFile> file;
+    std::uint64_t sequence;
+    std::uint64_t refused;
+  };
+
   ~Shared();
 
   Failure make_file(std::shared_ptr<RingFile>& made);
@@ -103,6 +109,8 @@ class Shared {
   void run_result_thread();
   // Adds the words of a file that its ring lets go. Under the lock.
   void bank(const RingFile& file, std::uint64_t sequence, std::uint64_t refused) noexcept;
+  // Keeps a file that lost its name until all in it is settled. Under the lock.
+  void keep_moved(std::shared_ptr<RingFile> file, std::uint64_t sequence, std::uint64_t refused);
 
   const std::shared_ptr<const Settings> settings_;
   const std::uint64_t generation_;
@@ -121,6 +129,7 @@ class Shared {
   Ring* rings_ = nullptr;
   Ring* free_ = nullptr;
   xase_counts banked_{};                                  // of files that their rings have let go
+  std::vector<Moved> moved_;                              // the daemon may still read these
   bool final_counts_ = false;                             // closed: banked_ holds all
   std::vector<std::unique_ptr<DoorbellPage>> doorbells_;  // the last is in use
   std::int64_t next_attempt_ns_ = 0;

@@ -22,9 +22,8 @@ ErrorCode Shared::wait(RingFile& file, const Deadline& deadline, Done done) {
     const std::uint32_t seen = file.daemon().notify.load(std::memory_order_acquire);
     if (done(file)) return ErrorCode::kOk;
     if (closed()) return ErrorCode::kQueueClosed;
-    if (file.daemon().condemned.load(std::memory_order_relaxed) != 0) {
-      return ErrorCode::kUnknownError;
-    }
+    const std::uint32_t condemned = file.daemon().condemned.load(std::memory_order_relaxed);
+    if (condemned != 0 && condemned != proto::kRingMoved) return ErrorCode::kUnknownError;
     if (deadline.passed()) return ErrorCode::kTimeout;
     ring_bell();
     futex_wait(file.daemon().notify, seen, slices.next(deadline.left()));

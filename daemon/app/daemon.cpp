@@ -8,7 +8,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "daemon/app/run_dir.hpp"
+#include <utility>
 #include "daemon/app/version.hpp"
 #include "daemon/ledger/keys_in_force.hpp"
 #include "daemon/ledger/segment_names.hpp"
@@ -105,12 +105,8 @@ Status Daemon::open_directories() {
   auto state = DirectoryLock::take(fs, config_.state_dir + "/lock", self);
   if (!state.ok()) return state.status();
   state_lock_ = std::move(*state);
-  if (Status status = make_run_dir(config_.run_dir, config_.ring.bytes); !status.ok()) {
-    return status;
-  }
-  auto run = DirectoryLock::take(fs, config_.run_dir + "/xased.lock", self);
-  if (!run.ok()) return run.status();
-  run_lock_ = std::move(*run);
+  run_dir_ = std::make_unique<RunDir>(fs, config_.run_dir, config_.ring.bytes, self);
+  if (Status status = run_dir_->take(); !status.ok()) return status;
   return make_directories(journal_directory(config_), kPrivate);
 }
 
@@ -306,6 +302,23 @@ bool Daemon::stop(const std::function<bool()>& cut_short) {
   stop_thread(intake_thread_, intake_wake_);
   intake_->finish();
   stop_thread(sync_thread_, sync_wake_);
+void Daemon::keep_run_dir() {
+  bool made = false;
+  const Status status = run_dir_->keep(made);
+  // Another daemon that came meanwhile has the rings there.
+  intake_->use_folder(status.code() != Code::kExists);
+  const std::string trouble = status.ok() ? "" : status.message();
+  if (made) {
+    log_warn("main", "the runtime directory, or a part of it, was removed; it is made again",
+             {{"run_dir", run_dir_->path()}});
+  }
+  if (std::exchange(run_dir_trouble_, trouble) == trouble || trouble.empty()) return;
+  log_error("main",
+            "the runtime directory was removed and cannot be made again: apps that start now find "
+            "no daemon; make it with its owner and mode as they were, the rest follows",
+            {{"run_dir", run_dir_->path()}, {"error", trouble}});
+}
+
   if (Status status = tree_->finish(); !status.ok()) {
     log_error("tree", "the last checkpoint could not be written; the next start makes it",
               {{"error", status.message()}});

@@ -12,6 +12,7 @@
 
 #include "daemon/app/directory_lock.hpp"
 #include "daemon/app/liveness.hpp"
+#include "daemon/app/run_dir.hpp"
 #include "daemon/config/config.hpp"
 #include "daemon/control/control_server.hpp"
 #include "daemon/control/snapshot.hpp"
@@ -45,6 +46,10 @@ class Daemon {
   // Applies what a running daemon can change. Any thread; tells which keys need a restart.
   void reconfigure(const Config& config);
 
+  // Makes again what someone removed of the runtime directory. To be called now and then, by the
+  // main thread.
+  void keep_run_dir();
+
   // Stops taking, drains the rings, syncs, and delivers until the drain timeout or until
   // `cut_short` says so, which is asked every few milliseconds. True: all went well.
   bool stop(const std::function<bool()>& cut_short);
@@ -73,7 +78,8 @@ class Daemon {
   mutable std::mutex config_mutex_;  // guards config_; held for a copy
   Config config_;
   std::unique_ptr<DirectoryLock> state_lock_;
-  std::unique_ptr<DirectoryLock> run_lock_;
+  std::unique_ptr<RunDir> run_dir_;
+  std::string run_dir_trouble_;  // what was last told of it
 
   Positions positions_;
   HandbackQueue handbacks_;

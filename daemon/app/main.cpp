@@ -168,6 +168,7 @@ int run(const Options& options, const DevMode* dev) {
     const int signal = next_signal(signals, kTickNs);
     if (signal == SIGHUP) (void)reload(source, **daemon, config);
     asked = signal == SIGTERM || signal == SIGINT;
+    (*daemon)->keep_run_dir();
     watchdog.feed(**daemon, system_clock().boot_ns());
   }
   (void)sd_notify(0, "STOPPING=1\nSTATUS=Draining");

@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "proto/run_dir.hpp"
 
 namespace xased {
 namespace {
 
+constexpr const char* kLockFile = "xased.lock";
 constexpr mode_t kRunDirMode = 0750;
 constexpr mode_t kRingsMode = 03733;
 // Where the setgid bit is not ours to set.
@@ -74,6 +76,43 @@ Status make_run_dir(const std::string& run_dir, std::uint64_t ring_bytes) {
     return os_status("make directory " + rings, errno);
   }
   return write_settings(run_dir, ring_bytes);
+}
+
+RunDir::RunDir(FileSystem& fs, std::string path, std::uint64_t ring_bytes, std::string who)
+    : fs_(fs), path_(std::move(path)), ring_bytes_(ring_bytes), who_(std::move(who)) {}
+
+Status RunDir::take() {
+  if (Status status = make_run_dir(path_, ring_bytes_); !status.ok()) return status;
+  const std::string lock_path = path_ + "/" + kLockFile;
+  struct stat info {};
+  if (lock_ != nullptr && ::stat(lock_path.c_str(), &info) == 0 && info.st_dev == lock_device_ &&
+      info.st_ino == lock_inode_) {
+    return {};
+  }
+  auto lock = DirectoryLock::take(fs_, lock_path, who_);
+  if (!lock.ok()) return lock.status();
+  if (::stat(lock_path.c_str(), &info) != 0) return os_status("look at " + lock_path, errno);
+  // Only now the old one goes: until then no other file can have its number.
+  lock_ = std::move(*lock);
+  lock_device_ = info.st_dev;
+  lock_inode_ = info.st_ino;
+  return {};
+}
+
+Status RunDir::keep(bool& made) {
+  if (is_whole()) return {};
+  Status status = take();
+  made = status.ok();
+  return status;
+}
+
+bool RunDir::is_whole() const {
+  struct stat info {};
+  const std::string rings = path_ + "/" + std::string(xase::proto::kRingsFolder);
+  const std::string settings = path_ + "/" + std::string(xase::proto::kSettingsFile);
+  return ::stat(rings.c_str(), &info) == 0 && ::stat(settings.c_str(), &info) == 0 &&
+         ::stat((path_ + "/" + kLockFile).c_str(), &info) == 0 && info.st_dev == lock_device_ &&
+         info.st_ino == lock_inode_;
 }
 
 }  // namespace xased

@@ -1,9 +1,13 @@
 // Makes the directories that producers and the daemon meet in.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <memory>
 #include <string>
 
+#include "daemon/app/directory_lock.hpp"
 #include "daemon/platform/status.hpp"
 
 namespace xased {
@@ -15,5 +19,29 @@ Status make_run_dir(const std::string& run_dir, std::uint64_t ring_bytes);
 
 // Makes `path` and its missing parents.
 Status make_directories(const std::string& path, unsigned mode);
+
+// RUN_DIR as one daemon's, for as long as this lives. Owned by one thread.
+class RunDir {
+ public:
+  // `who` describes this daemon to others that want the directory.
+  RunDir(FileSystem& fs, std::string path, std::uint64_t ring_bytes, std::string who);
+
+  // Makes what is missing and takes the lock. kExists: another daemon has it.
+  Status take();
+  // The same, where someone removed any of it since; `made`: it was so. Cheap where nobody did.
+  Status keep(bool& made);
+  const std::string& path() const { return path_; }
+
+ private:
+  bool is_whole() const;
+
+  FileSystem& fs_;
+  const std::string path_;
+  const std::uint64_t ring_bytes_;
+  const std::string who_;
+  std::unique_ptr<DirectoryLock> lock_;
+  dev_t lock_device_ = 0;
+  ino_t lock_inode_ = 0;
+};
 
 }  // namespace xased

@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <exception>
 #include <list>
@@ -18,7 +19,9 @@
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <utility>
 
+#include "daemon/config/log.hpp"
 #include "daemon/control/http_stream.hpp"
 #include "daemon/control/render.hpp"
 #include "daemon/control/routes.hpp"
@@ -30,6 +33,7 @@ namespace {
 
 constexpr std::size_t kRequestBytesMax = std::size_t{16} << 10;
 constexpr int kRequestsPerConnectionMax = 1000;
+constexpr std::chrono::milliseconds kLookEvery{1000};
 // Beside connections_max, so that an operator gets in whatever the apps do.
 constexpr std::size_t kPrivilegedConnectionsMax = 32;
 
@@ -103,10 +107,19 @@ class RequestServer : public httplib::Server {
   }
 };
 
+Result<UnixListener> open_listener(const std::string& run_dir, const ControlOptions& options) {
+  UnixListenerOptions listen_options;
+  listen_options.mode = options.mode;
+  listen_options.group = options.group;
+  return UnixListener::open(run_dir, std::string(xase::proto::kStatsSocket), listen_options);
+}
+
 class Server final : public ControlServer {
  public:
-  Server(UnixListener listener, const ControlOptions& options, ControlHooks hooks, int stop_event)
+  Server(UnixListener listener, std::string run_dir, const ControlOptions& options,
+         ControlHooks hooks, int stop_event)
       : listener_(std::move(listener)),
+        run_dir_(std::move(run_dir)),
         options_(options),
         privileged_uid_(options.privileged_uid.value_or(geteuid())),
         hooks_(std::move(hooks)),
@@ -131,12 +144,16 @@ class Server final : public ControlServer {
   };
 
   void accept_loop();
+  void listen_again_if_removed();
   void take(int socket);
   bool has_room(std::uint32_t uid, bool privileged) const;
   void reap();
   bool wait_for_connection(std::chrono::milliseconds pause);
 
   std::optional<UnixListener> listener_;  // until stop()
+  const std::string run_dir_;
+  std::chrono::steady_clock::time_point looked_at_{};
+  bool is_listening_again_failing_ = false;
   const ControlOptions options_;
   const std::uint32_t privileged_uid_;
   const ControlHooks hooks_;
@@ -175,15 +192,36 @@ void Server::stop() {
 bool Server::wait_for_connection(std::chrono::milliseconds pause) {
   std::array<pollfd, 2> fds{pollfd{stop_event_, POLLIN, 0}, pollfd{listener_->fd(), POLLIN, 0}};
   const bool pausing = pause.count() > 0;
-  const int ready =
-      poll(fds.data(), pausing ? 1 : 2, pausing ? static_cast<int>(pause.count()) : -1);
+  const std::chrono::milliseconds timeout = pausing ? pause : kLookEvery;
+  const int ready = poll(fds.data(), pausing ? 1 : 2, static_cast<int>(timeout.count()));
   return ready <= 0 || fds[0].revents == 0;
+}
+
+// Someone may remove the socket, alone or with its directory. A new one takes its place as soon as
+// it can be made.
+void Server::listen_again_if_removed() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_at_ < kLookEvery) return;
+  looked_at_ = now;
+  if (listener_->is_in_place()) return;
+  Result<UnixListener> fresh = open_listener(run_dir_, options_);
+  if (!fresh.ok()) {
+    if (!std::exchange(is_listening_again_failing_, true)) {
+      log_warn("control", "the stats socket was removed and cannot be made again yet",
+               {{"error", fresh.status().message()}});
+    }
+    return;
+  }
+  is_listening_again_failing_ = false;
+  listener_.emplace(std::move(*fresh));
+  log_warn("control", "the stats socket was removed; there is a new one", {{"run_dir", run_dir_}});
 }
 
 void Server::accept_loop() {
   std::chrono::milliseconds pause{0};
   while (wait_for_connection(pause)) {
     reap();
+    listen_again_if_removed();
     const int socket = accept4(listener_->fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
     // Out of file descriptors or memory: that passes, and asking at once again would only burn.
     pause = std::chrono::milliseconds(
@@ -257,16 +295,12 @@ void Server::take(int socket) {
 Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::string& run_dir,
                                                             const ControlOptions& options,
                                                             ControlHooks hooks) {
-  UnixListenerOptions listen_options;
-  listen_options.mode = options.mode;
-  listen_options.group = options.group;
-  Result<UnixListener> listener =
-      UnixListener::open(run_dir, std::string(xase::proto::kStatsSocket), listen_options);
+  Result<UnixListener> listener = open_listener(run_dir, options);
   if (!listener.ok()) return listener.status();
   const int stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (stop_event < 0) return os_status("cannot make an event", errno);
-  auto server =
-      std::make_unique<Server>(std::move(*listener), options, std::move(hooks), stop_event);
+  auto server = std::make_unique<Server>(std::move(*listener), run_dir, options, std::move(hooks),
+                                         stop_event);
   if (Status status = server->start_accepting(); !status.ok()) return status;
   return std::unique_ptr<ControlServer>(std::move(server));
 }

@@ -95,6 +95,12 @@ UnixListener::~UnixListener() {
   if (directory_fd_ >= 0) close(directory_fd_);
 }
 
+bool UnixListener::is_in_place() const {
+  struct stat found {};
+  return lstat(shown_path_.c_str(), &found) == 0 && found.st_dev == device_ &&
+         found.st_ino == inode_;
+}
+
 Status UnixListener::refuse_if_served(const std::string& path) const {
   struct stat found {};
   if (fstatat(directory_fd_, name_.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {

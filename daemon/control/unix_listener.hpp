@@ -31,6 +31,8 @@ class UnixListener {
   ~UnixListener();
 
   int fd() const { return fd_; }
+  // Whether the name still leads here.
+  bool is_in_place() const;
 
  private:
   UnixListener() = default;

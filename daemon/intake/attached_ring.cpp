@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <climits>
 
+#include <utility>
 #include "daemon/platform/wake.hpp"
 #include "proto/run_dir.hpp"
 
@@ -216,7 +217,7 @@ void AttachedRing::publish_result(const RingFrameHeader& header, std::string_vie
 }
 
 void AttachedRing::publish_condemned() {
-  daemon_words().condemned.store(1, std::memory_order_release);
+  daemon_words().condemned.store(xase::proto::kRingGivenUp, std::memory_order_release);
   changed_ = true;
 }
 
@@ -230,3 +231,8 @@ void AttachedRing::notify() {
 }
 
 }  // namespace xased
+void AttachedRing::publish_moved() {
+  if (std::exchange(is_moved_, true)) return;
+  daemon_words().condemned.store(xase::proto::kRingMoved, std::memory_order_release);
+}
+

@@ -81,6 +81,8 @@ class AttachedRing {
   // A result frame, where the producer wants results. One that does not fit is counted as dropped.
   void publish_result(const xase::proto::RingFrameHeader& header, std::string_view payload);
   void publish_condemned();
+  // The file lost its name: the producer makes another ring, and this one is drained all the same.
+  void publish_moved();
   // Wakes those who wait, where anything was published since the last call.
   void notify();
   // Something written is not yet published as durable.
@@ -121,6 +123,7 @@ class AttachedRing {
   std::uint64_t results_dropped_ = 0;
   std::uint64_t journaled_published_ = 0;
   bool changed_ = false;
+  bool is_moved_ = false;
   std::deque<Written> written_;  // bounded by the number of unsynced batches
 };
 

@@ -1,5 +1,6 @@
 // The part of the intake stage that deals with rings.
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "daemon/intake/intake_stage.hpp"
@@ -37,6 +38,7 @@ AttachedRing* IntakeStage::find(const Id& id) {
 }
 
 bool IntakeStage::look_for_rings(bool list) {
+  if (!folder_is_ours_.load(std::memory_order_acquire)) return false;
   auto changes = folder_.poll(list);
   if (!changes.ok()) {
     log_.log(LogLevel::kWarn, "folder", "cannot look for rings",
@@ -61,11 +63,15 @@ bool IntakeStage::look_for_rings(bool list) {
   return attached;
 }
 
-// Of a ring without a file nothing more can come: neither its history nor what was wrong with it
-// matters any more.
+// Of a ring without a file nothing more can come, unless it is attached: neither its history nor
+// what was wrong with it matters any more. What its owner records into one that is attached would
+// not outlive this process.
 void IntakeStage::forget_rings_that_are_gone(const std::vector<std::string>& names) {
-  if (history_.empty() && unmovable_.empty()) return;
-  const std::set<std::string> there(names.begin(), names.end());
+  if (rings_.empty() && history_.empty() && unmovable_.empty()) return;
+  const std::unordered_set<std::string> there(names.begin(), names.end());
+  for (auto& [id, ring] : rings_) {
+    if (!there.contains(ring->name())) ring->publish_moved();
+  }
   std::erase_if(history_, [&](const auto& known) {
     return !there.contains(xase::proto::ring_file_name(known.first));
   });

@@ -79,6 +79,10 @@ class IntakeStage {
   // where nobody rings.
   std::chrono::nanoseconds step();
 
+  // Any thread. Whether the folder of the rings is this daemon's: while it is not, no ring there is
+  // looked for. Those that are attached go on.
+  void use_folder(bool use) { folder_is_ours_.store(use, std::memory_order_release); }
+
   // Takes what is in the rings now and then no more: counters().drained tells when.
   void stop_taking() { stop_.store(kStopping, std::memory_order_release); }
   // After delivery has stopped: appends what it handed back and STOP, and syncs. Owner; ends within
@@ -180,6 +184,7 @@ class IntakeStage {
   std::atomic<int> stop_{kTaking};
   std::atomic<bool> failed_{false};
   // scan() asks, step() answers.
+  std::atomic<bool> folder_is_ours_{true};
   std::atomic<std::uint64_t> scans_asked_{0};
   std::atomic<std::uint64_t> scans_done_{0};
   std::vector<AttachedRing*> touched_;  // taken from since the last write

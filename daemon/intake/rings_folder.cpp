@@ -68,13 +68,17 @@ RingsFolder::~RingsFolder() {
   if (inotify_fd_ >= 0) ::close(inotify_fd_);
 }
 
-// Without inotify, or without the folder, the listing is all there is.
+// Without inotify, or without the folder, the listing is all there is. Asked again before each: a
+// folder that was removed and made again has another watch, the same folder the same.
 void RingsFolder::start_watching() {
   if (inotify_fd_ < 0) inotify_fd_ = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-  if (inotify_fd_ < 0 || watch_ >= 0) return;
-  watch_ = ::inotify_add_watch(
-      inotify_fd_, directory_.c_str(),
-      IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+  if (inotify_fd_ < 0) return;
+  const int watch = ::inotify_add_watch(inotify_fd_, directory_.c_str(),
+                                        IN_MOVED_TO | IN_CLOSE_WRITE | IN_ONLYDIR);
+  if (watch == watch_) return;
+  // One that moved away has no business here any more; of one that is gone the kernel knows.
+  if (watch_ >= 0) (void)::inotify_rm_watch(inotify_fd_, watch_);
+  watch_ = watch;
 }
 
 void RingsFolder::read_events(Changes& changes) {
@@ -85,7 +89,7 @@ void RingsFolder::read_events(Changes& changes) {
     for (const char* at = buffer.data(); at < buffer.data() + got;) {
       const auto* event = reinterpret_cast<const inotify_event*>(at);
       at += sizeof(inotify_event) + event->len;
-      if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) != 0) watch_ = -1;
+      if ((event->mask & IN_IGNORED) != 0 && event->wd == watch_) watch_ = -1;
       if ((event->mask & IN_Q_OVERFLOW) != 0) listed_boot_ns_ = INT64_MIN / 2;
       if (event->len == 0) continue;
       const std::string name = event->name;

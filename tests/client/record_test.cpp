@@ -257,6 +257,33 @@ TEST_F(Record, ACondemnedRingIsReplacedAndTheOldOneLeftToTheDaemon) {
   EXPECT_EQ(counts_of(client_).rings_replaced, 1U);
 }
 
+TEST_F(Record, ARingThatLostItsNameIsKeptUntilAllInItIsSettled) {
+  ASSERT_EQ(record(some_record()), XASE_OK);
+  FakeRing first(ring_paths(dir_.path()).at(0));
+  std::filesystem::remove(ring_paths(dir_.path()).at(0));
+  first.daemon().condemned.store(proto::kRingMoved);
+  ASSERT_EQ(record(some_record("after")), XASE_OK);
+  FakeRing second(ring_paths(dir_.path()).at(0));
+  EXPECT_EQ(second.read().size(), 1U);
+  EXPECT_TRUE(first.has_owner()) << "a daemon reads it, and tells how far it is";
+  EXPECT_EQ(counts_of(client_).pending, 2U);
+  second.daemon().settled_sequence.store(1);
+  second.daemon().delivered.store(1);
+  EXPECT_EQ(xase_flush(client_.get(), XASE_DELIVERED, 1), XASE_FLUSH_TIMEOUT);
+  first.daemon().delivered.store(1);
+  first.daemon().settled_sequence.store(1);
+  EXPECT_EQ(xase_flush(client_.get(), XASE_DELIVERED, 1000), XASE_OK);
+  xase_counts counts = counts_of(client_);
+  EXPECT_EQ(counts.committed, 2U);
+  EXPECT_EQ(counts.delivered, 2U);
+  EXPECT_EQ(counts.pending, 0U);
+  // It goes with the next one that does.
+  second.daemon().condemned.store(proto::kRingMoved);
+  ASSERT_EQ(record(some_record("third")), XASE_OK);
+  EXPECT_FALSE(first.has_owner());
+  EXPECT_EQ(counts_of(client_).delivered, 2U);
+}
+
 TEST_F(Record, HostileDaemonWordsCostRoomAndNothingElse) {
   ASSERT_EQ(record(some_record()), XASE_OK);
   FakeRing ring(ring_paths(dir_.path()).at(0));

@@ -57,6 +57,43 @@ TEST(RunDir, WritesTheSettingsAnewEachTime) {
   EXPECT_EQ(settings_in(dir.path()), "ring_bytes=4096\n");
 }
 
+TEST(RunDir, WhatIsRemovedIsMadeAgainAndOnlyThen) {
+  const TempDir dir;
+  RunDir run(system_file_system(), dir / "run", 4096, "the first");
+  ASSERT_TRUE(run.take().ok());
+  bool made = false;
+  ASSERT_TRUE(run.keep(made).ok());
+  EXPECT_FALSE(made);
+  for (const char* name : {"run", "run/rings", "run/settings", "run/xased.lock"}) {
+    std::filesystem::remove_all(dir / name);
+    made = false;
+    ASSERT_TRUE(run.keep(made).ok()) << name;
+    EXPECT_TRUE(made) << name;
+    EXPECT_EQ(mode_of(dir / "run/rings"), 03733U) << name;
+    EXPECT_EQ(settings_in(dir / "run"), "ring_bytes=4096\n") << name;
+    RunDir other(system_file_system(), dir / "run", 4096, "another");
+    EXPECT_EQ(other.take().code(), Code::kExists) << name;
+  }
+}
+
+TEST(RunDir, IsLeftToADaemonThatCameMeanwhile) {
+  const TempDir dir;
+  RunDir first(system_file_system(), dir / "run", 4096, "the first");
+  ASSERT_TRUE(first.take().ok());
+  std::filesystem::remove_all(dir / "run");
+  bool made = false;
+  {
+    RunDir second(system_file_system(), dir / "run", 4096, "the second");
+    ASSERT_TRUE(second.take().ok());
+    const Status status = first.keep(made);
+    EXPECT_EQ(status.code(), Code::kExists);
+    EXPECT_NE(status.message().find("the second"), std::string::npos);
+    EXPECT_FALSE(made);
+  }
+  EXPECT_TRUE(first.keep(made).ok());
+  EXPECT_TRUE(made);
+}
+
 TEST(RunDir, DoesNotFollowALinkThatSomeoneLeftForTheSettings) {
   const TempDir dir;
   dir.write("victim", "precious");

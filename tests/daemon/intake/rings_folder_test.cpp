@@ -196,5 +196,20 @@ TEST_F(RingsFolderTest, FindsAFolderThatWasMadeAnew) {
   EXPECT_EQ(poll().rings, std::vector<std::string>{kRing});
 }
 
+TEST_F(RingsFolderTest, FindsAFolderThatTookThePlaceOfOneThatWasMovedAway) {
+  (void)poll();
+  std::filesystem::rename(dir_ / "rings", dir_ / "elsewhere");
+  std::filesystem::create_directory(dir_ / "rings");
+  clock_.advance(seconds(2));
+  EXPECT_TRUE(poll().listed);
+  dir_.write("rings/" + kTemporary, "x");
+  std::filesystem::rename(dir_ / ("rings/" + kTemporary), dir_ / ("rings/" + kRing));
+  EXPECT_EQ(poll().rings, std::vector<std::string>{kRing});
+  // And of what comes and goes where it was, nothing is heard.
+  dir_.write("elsewhere/" + kTemporary, "x");
+  std::filesystem::rename(dir_ / ("elsewhere/" + kTemporary), dir_ / ("elsewhere/" + kRing));
+  EXPECT_TRUE(poll().rings.empty());
+}
+
 }  // namespace
 }  // namespace xased
