@@ -42,4 +42,15 @@ static_assert(offsetof(Doorbell, sleeping) == 0x080);
 
 inline std::string ring_file_name(const Id& ring_id) { return to_hex(ring_id).append(kRingSuffix); }
 
+// The id in a name that ring_file_name() gave.
+inline Id ring_id_of(std::string_view file_name) {
+  Id id{};
+  for (std::size_t i = 0; i < 2 * id.size() && i < file_name.size(); ++i) {
+    const char c = file_name[i];
+    const int digit = c >= 'a' ? c - 'a' + 10 : c - '0';
+    id[i / 2] = static_cast<Id::value_type>((static_cast<int>(id[i / 2]) << 4) | (digit & 15));
+  }
+  return id;
+}
+
 }  // namespace xase::proto

@@ -1,5 +1,6 @@
 #include "daemon/app/daemon.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,8 +8,8 @@
 #include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
-
 #include <utility>
+
 #include "daemon/app/version.hpp"
 #include "daemon/ledger/keys_in_force.hpp"
 #include "daemon/ledger/segment_names.hpp"
@@ -206,6 +207,28 @@ Status Daemon::open_tree() {
   return {};
 }
 
+// How many rings may be attached, whatever apps make.
+std::uint64_t Daemon::rings_max() const {
+  // Each ring costs a PRODUCER entry at the head of every segment: they must fit.
+  constexpr std::uint64_t kSegmentBytesPerRing = 8192;
+  // And a descriptor. The journal, the API and the stats socket need theirs all the same.
+  constexpr std::uint64_t kOtherDescriptors = 1024;
+  rlimit descriptors{};
+  std::uint64_t for_rings = UINT64_MAX;
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) == 0 && descriptors.rlim_cur != RLIM_INFINITY) {
+    const std::uint64_t all = descriptors.rlim_cur;
+    for_rings = std::max<std::uint64_t>(1, all - std::min(kOtherDescriptors, all / 2));
+  }
+  const std::uint64_t wanted = std::min<std::uint64_t>(
+      config_.ring.rings_max, config_.journal.segment_bytes / kSegmentBytesPerRing);
+  if (for_rings < wanted) {
+    log_warn("intake",
+             "the limit on open files (LimitNOFILE, ulimit -n) bounds how many rings are served",
+             {{"rings", for_rings}, {"wanted", wanted}});
+  }
+  return std::min(wanted, for_rings);
+}
+
 void Daemon::open_stages(Recovery& recovery) {
   const Clock& clock = system_clock();
   FileSystem& fs = system_file_system();
@@ -213,12 +236,9 @@ void Daemon::open_stages(Recovery& recovery) {
       DeliverySurroundings{fs, clock, system_random(), config_.state_dir, positions_, handbacks_,
                            intake_wake_},
       delivery_options(config_));
-  // Each ring costs a PRODUCER entry at the head of every segment: they must fit.
-  constexpr std::uint64_t kSegmentBytesPerRing = 8192;
   IntakeOptions intake;
   intake.run_dir = config_.run_dir;
-  intake.rings_max = std::min<std::uint64_t>(config_.ring.rings_max,
-                                             config_.journal.segment_bytes / kSegmentBytesPerRing);
+  intake.rings_max = rings_max();
   intake_ = std::make_unique<IntakeStage>(
       intake,
       IntakeStage::Peers{clock, positions_, *sync_, handbacks_, intake_wake_, delivery_->wake()},
@@ -282,6 +302,23 @@ void Daemon::reconfigure(const Config& config) {
   config_ = config;
 }
 
+void Daemon::keep_run_dir() {
+  bool made = false;
+  const Status status = run_dir_->keep(made);
+  // Another daemon that came meanwhile has the rings there.
+  intake_->use_folder(status.code() != Code::kExists);
+  const std::string trouble = status.ok() ? "" : status.message();
+  if (made) {
+    log_warn("main", "the runtime directory, or a part of it, was removed; it is made again",
+             {{"run_dir", run_dir_->path()}});
+  }
+  if (std::exchange(run_dir_trouble_, trouble) == trouble || trouble.empty()) return;
+  log_error("main",
+            "the runtime directory was removed and cannot be made again: apps that start now find "
+            "no daemon; make it with its owner and mode as they were, the rest follows",
+            {{"run_dir", run_dir_->path()}, {"error", trouble}});
+}
+
 bool Daemon::stop(const std::function<bool()>& cut_short) {
   const Clock& clock = system_clock();
   stopping_.store(true, std::memory_order_relaxed);
@@ -302,23 +339,6 @@ bool Daemon::stop(const std::function<bool()>& cut_short) {
   stop_thread(intake_thread_, intake_wake_);
   intake_->finish();
   stop_thread(sync_thread_, sync_wake_);
-void Daemon::keep_run_dir() {
-  bool made = false;
-  const Status status = run_dir_->keep(made);
-  // Another daemon that came meanwhile has the rings there.
-  intake_->use_folder(status.code() != Code::kExists);
-  const std::string trouble = status.ok() ? "" : status.message();
-  if (made) {
-    log_warn("main", "the runtime directory, or a part of it, was removed; it is made again",
-             {{"run_dir", run_dir_->path()}});
-  }
-  if (std::exchange(run_dir_trouble_, trouble) == trouble || trouble.empty()) return;
-  log_error("main",
-            "the runtime directory was removed and cannot be made again: apps that start now find "
-            "no daemon; make it with its owner and mode as they were, the rest follows",
-            {{"run_dir", run_dir_->path()}, {"error", trouble}});
-}
-
   if (Status status = tree_->finish(); !status.ok()) {
     log_error("tree", "the last checkpoint could not be written; the next start makes it",
               {{"error", status.message()}});

@@ -72,6 +72,7 @@ class Daemon {
   Status open_tree();
   void open_stages(Recovery& recovery);
   Status start_stages(std::function<Status()> reload);
+  std::uint64_t rings_max() const;
   ControlHooks control_hooks(std::function<Status()> reload);
   Config config() const;
 

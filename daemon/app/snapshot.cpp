@@ -123,6 +123,7 @@ Snapshot Daemon::snapshot() const {
   out.durable_sequence = positions_.durable.load(std::memory_order_acquire);
   out.settled_through = delivery_->counters().settled_through.load(std::memory_order_acquire);
   out.rings_condemned = intake.rings_condemned.load(std::memory_order_relaxed);
+  out.rings_waiting = intake.rings_waiting.load(std::memory_order_relaxed);
   for (const RingView& ring : intake_->rings()) {
     out.rings.push_back({to_hex(ring.id), ring.pid, ring.uid, true, ring.journaled, ring.refused,
                          ring.used_bytes, ring.capacity_bytes, ring.journaled + ring.pending,

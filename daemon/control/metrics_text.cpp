@@ -170,6 +170,8 @@ std::string metrics_text(const Snapshot& s) {
   out.flag("xased_ready", s.ready, "1 while the daemon is recovered and can write.");
   add_records(out, s);
   out.gauge("xased_producers", s.producers, "Rings attached.");
+  out.gauge("xased_rings_waiting", s.rings_waiting,
+            "Rings that are not read before others are gone: there are more than rings_max.");
   out.counter("xased_rings_condemned_total", s.rings_condemned,
               "Rings given up because their content made no sense.");
   add_ledger(out, s);

@@ -92,6 +92,7 @@ struct Snapshot {
   // Producers.
   std::uint64_t producers = 0;  // rings attached
   std::uint64_t rings_condemned = 0;
+  std::uint64_t rings_waiting = 0;  // in the folder, and more than may be attached
   std::vector<RingSnapshot> rings;
 
   // Delivery.

@@ -141,6 +141,7 @@ std::string stats_json(const Snapshot& snapshot) {
   add_ledger(json, snapshot);
   json["producers"] = snapshot.producers;
   json["rings_condemned"] = snapshot.rings_condemned;
+  json["rings_waiting"] = snapshot.rings_waiting;
   Json& rings = json["rings"] = Json::array();
   for (const RingSnapshot& ring : snapshot.rings) rings.push_back(ring_json(ring));
   add_delivery(json, snapshot);

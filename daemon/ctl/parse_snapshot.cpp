@@ -61,6 +61,7 @@ void read_daemon(Members& in, Snapshot& s) {
   in.read("alarms", s.alarms);
   in.read("producers", s.producers);
   in.read("rings_condemned", s.rings_condemned);
+  in.read("rings_waiting", s.rings_waiting);
 }
 
 void read_records(Members& in, Snapshot& s) {

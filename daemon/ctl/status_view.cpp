@@ -232,6 +232,10 @@ class View {
       text +=
           dot() + "fullest " + ink(fullest > 0.5 ? Ink::kYellow : Ink::kPlain, percent(fullest));
     }
+    if (s_.rings_waiting != 0) {
+      text +=
+          dot() + ink(Ink::kRed, with_commas(s_.rings_waiting) + " waiting: more than rings_max");
+    }
     if (s_.rings_condemned != 0) {
       text += dot() + ink(Ink::kRed, with_commas(s_.rings_condemned) + " condemned");
     }

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-
 #include <utility>
+
 #include "daemon/platform/wake.hpp"
 #include "proto/run_dir.hpp"
 
@@ -221,6 +221,11 @@ void AttachedRing::publish_condemned() {
   changed_ = true;
 }
 
+void AttachedRing::publish_moved() {
+  if (std::exchange(is_moved_, true)) return;
+  daemon_words().condemned.store(xase::proto::kRingMoved, std::memory_order_release);
+}
+
 void AttachedRing::notify() {
   if (!changed_) return;
   changed_ = false;
@@ -231,8 +236,3 @@ void AttachedRing::notify() {
 }
 
 }  // namespace xased
-void AttachedRing::publish_moved() {
-  if (std::exchange(is_moved_, true)) return;
-  daemon_words().condemned.store(xase::proto::kRingMoved, std::memory_order_release);
-}
-

@@ -31,6 +31,8 @@ struct LedgerView {
 struct IntakeCounters {
   SeqLocked<LedgerView> ledger;
   std::atomic<std::uint64_t> rings_condemned{0};
+  // In the folder, and not attached for want of room: counted with each listing.
+  std::atomic<std::uint64_t> rings_waiting{0};
   // Records whose refusal became a gap entry since the start: only grows, whichever rings go.
   std::atomic<std::uint64_t> refused{0};
   // Records are not taken: there is no room, or journal_error says what else.

@@ -52,14 +52,14 @@ bool IntakeStage::look_for_rings(bool list) {
     }
     for (auto& [id, ring] : rings_) ring->check_owner = true;
     forget_rings_that_are_gone(changes->rings);
+    rings_waiting_ = 0;
   }
   for (const std::string& name : changes->closed) {
-    for (auto& [id, ring] : rings_) {
-      if (ring->name() == name) ring->check_owner = true;
-    }
+    if (AttachedRing* ring = find(xase::proto::ring_id_of(name))) ring->check_owner = true;
   }
   bool attached = false;
   for (const std::string& name : changes->rings) attached = attach(name) || attached;
+  counters_.rings_waiting.store(rings_waiting_, std::memory_order_relaxed);
   return attached;
 }
 
@@ -84,11 +84,10 @@ bool IntakeStage::attach(const std::string& name) {
       std::find(given_up_.begin(), given_up_.end(), name) != given_up_.end()) {
     return false;
   }
-  for (const auto& [id, ring] : rings_) {
-    if (ring->name() == name) return false;
-  }
+  if (find(xase::proto::ring_id_of(name)) != nullptr) return false;
   if (rings_.size() >= options_.rings_max) {
-    log_.log(LogLevel::kError, "rings_max", "too many rings: some are not read",
+    ++rings_waiting_;
+    log_.log(LogLevel::kError, "rings_max", "too many rings: some wait until others are gone",
              {{"rings_max", options_.rings_max}}, nanoseconds(clock_.boot_ns()));
     return false;
   }

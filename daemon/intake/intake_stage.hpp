@@ -174,6 +174,7 @@ class IntakeStage {
   RecordCheck check_;
   std::map<xase::proto::Id, RingHistory> history_;
   std::map<xase::proto::Id, std::unique_ptr<AttachedRing>> rings_;
+  std::uint64_t rings_waiting_ = 0;  // that the last listing, and events since, found no room for
   // Rings whose turn comes, starting with the one after the last that was served.
   xase::proto::Id next_ring_{};
   std::vector<std::byte> copy_;  // private copy of ring bytes, and padding for the JSON parser
@@ -183,8 +184,8 @@ class IntakeStage {
   IntakeCounters counters_;
   std::atomic<int> stop_{kTaking};
   std::atomic<bool> failed_{false};
-  // scan() asks, step() answers.
   std::atomic<bool> folder_is_ours_{true};
+  // scan() asks, step() answers.
   std::atomic<std::uint64_t> scans_asked_{0};
   std::atomic<std::uint64_t> scans_done_{0};
   std::vector<AttachedRing*> touched_;  // taken from since the last write

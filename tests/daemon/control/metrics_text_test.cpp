@@ -70,6 +70,7 @@ TEST(MetricsText, CarriesTheNamesThatDashboardsAndAlertsUse) {
                            "xased_records_missing_total",
                            "xased_records_refused_total",
                            "xased_producers",
+                           "xased_rings_waiting",
                            "xased_rings_condemned_total",
                            "xased_delivery_paused",
                            "xased_delivery_in_flight",
