@@ -139,7 +139,7 @@ class Layout(E2eTest):
 
     def setUp(self):
         self.folder.chmod(0o755)
-        Client._library = Client._library or client_library._load()
+        Client._library = Client._library or client_library.load()
         self.rows = table()
         self.run_dir = self.folder / "run"
         self.state_dir = self.folder / "state"

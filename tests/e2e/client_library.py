@@ -51,8 +51,9 @@ class _Counts(ctypes.Structure):
     ] + [("closed", ctypes.c_uint32), ("reserved", ctypes.c_uint32)]
 
 
-def _load():
-    library = ctypes.CDLL(str(BUILD / "lib/libxase.so.1"))
+def load(path=BUILD / "lib/libxase.so.1"):
+    """The library; a copy under another name is another one, with state of its own."""
+    library = ctypes.CDLL(str(path), mode=os.RTLD_LOCAL | os.RTLD_DEEPBIND)
     library.xase_last_error_message.restype = ctypes.c_char_p
     for name in ("xase_client_open", "xase_record", "xase_flush", "xase_stats"):
         getattr(library, name).restype = ctypes.c_uint32
@@ -68,10 +69,13 @@ class Client:
 
     _library = None
 
-    def __init__(self, run_dir, ring_bytes=0, block_timeout_ms=None):
-        Client._library = Client._library or _load()
+    def __init__(self, run_dir, ring_bytes=0, block_timeout_ms=None, results_bytes=0,
+                 library=None):
+        Client._library = Client._library or load()
+        self._library = library or Client._library
         options = _Options(size=ctypes.sizeof(_Options), run_dir=str(run_dir).encode(),
-                           ring_bytes=ring_bytes, on_full=int(block_timeout_ms is not None),
+                           ring_bytes=ring_bytes, results_bytes=results_bytes,
+                           on_full=int(block_timeout_ms is not None),
                            block_timeout_ms=block_timeout_ms or 0)
         self._client = ctypes.c_void_p()
         error = self._library.xase_client_open(ctypes.byref(options), ctypes.byref(self._client))
