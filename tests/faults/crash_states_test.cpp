@@ -53,7 +53,10 @@ class CrashStates : public testing::Test {
       ledger.grow_tree();
       claims.note(ledger);
       if (made != nullptr) keep(ledger, *made);
-      if (!ledger.settle_all()) break;
+      // Some are still on their way.
+      constexpr std::uint64_t kUnsettled = 9;
+      const std::uint64_t durable = ledger.rig.durable();
+      if (!ledger.settle(durable - std::min(durable, kUnsettled))) break;
       ledger.remove_old();
       claims.note(ledger);
     }
@@ -105,7 +108,7 @@ class CrashStates : public testing::Test {
     for (int i = 0; i < 8; ++i) ASSERT_TRUE(ledger.record(900));
     ledger.grow_tree();
     ASSERT_EQ(ledger.signed_through(), ledger.rig.durable());
-    ASSERT_TRUE(ledger.settle_all());
+    ASSERT_TRUE(ledger.settle(ledger.rig.durable()));
     ledger.remove_old();
     ASSERT_GT(ledger.retention->counters().removed_through.load(), first - 1);
   }

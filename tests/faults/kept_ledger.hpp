@@ -91,11 +91,11 @@ class KeptLedger {
     return write();
   }
 
-  // What is durable counts as settled, in both slots of the cursor.
-  bool settle_all() {
+  // So much of what is durable counts as settled, in both slots of the cursor.
+  bool settle(std::uint64_t through) {
     for (int slot = 0; slot < 2; ++slot) {
       cursor.log_id = rig.ledger->state().log_id;
-      cursor.settled_through = cursor.read_through = cursor.scanned_through = rig.durable();
+      cursor.settled_through = cursor.read_through = cursor.scanned_through = through;
       if (!cursors_->store(cursor).ok()) return false;
     }
     removable_through = cursor.settled_through;
@@ -119,8 +119,11 @@ class KeptLedger {
       if (const auto* removal = retention->proposed()) {
         const std::uint64_t sequence = rig.ledger->append_body(
             xase::proto::EntryType::kErase, Subject{}, xase::proto::encode(*removal));
-        if (sequence == 0 || !write()) return;
+        if (sequence == 0 || !rig.ledger->flush().ok()) return;
         retention->entered(sequence);
+        // It may be in a hurry; the entry is not durable yet.
+        for (int step = 0; step < 3; ++step) (void)retention->step();
+        sync();
       } else if (waits) {
         return;
       }

@@ -52,8 +52,8 @@ BUGS = {
         "  name_is_synced_ = true;\n  bool removed = false;\n", JOURNAL),
     "unlink_before_cursor": (
         "removes a segment that the delivery cursor still needs", "daemon/ledger/retention.cpp",
-        "      std::min(peers_.settled_through.load(std::memory_order_acquire),\n",
-        "      std::min(peers_.positions.durable.load(std::memory_order_acquire),\n", LIFE),
+        "  const std::uint64_t through = std::min(peers_.settled_through.load(",
+        "  const std::uint64_t through = std::min(peers_.positions.durable.load(", LIFE),
     "unlink_before_entry": (
         "removes a segment before the entry that tells of it is durable",
         "daemon/ledger/retention.cpp",

@@ -21,7 +21,7 @@ class TreeAfterRemoval : public testing::Test {
     ASSERT_TRUE(ledger_->start());
     while (ledger_->rig.durable() < 300) ASSERT_TRUE(ledger_->record(100));
     ledger_->grow_tree();
-    ASSERT_TRUE(ledger_->settle_all());
+    ASSERT_TRUE(ledger_->settle(ledger_->rig.durable()));
     ledger_->remove_old();
     removed_ = ledger_->retention->counters().removed_through.load();
     ASSERT_GT(removed_, 256U);
