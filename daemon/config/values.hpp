@@ -11,7 +11,7 @@
 namespace xased {
 
 // A name or a value from outside, as a message may repeat it: in quotes, on one line (control
-// characters become '?'), and cut after 100 bytes.
+// characters become '?'), cut after 100 bytes, and where an API key would begin.
 std::string quote_value(std::string_view text);
 
 // "5ms", "30s", "15m", "24h", "30d", "1m30s" (units in falling order, each once), or "0". No

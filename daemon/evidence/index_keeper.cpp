@@ -154,6 +154,10 @@ Status IndexKeeper::forget(std::uint64_t through) {
     removed = true;
   }
   std::erase_if(present_, [through](std::uint64_t first) { return first <= through; });
+  // Nor may the run that is being read tell of them once it is written.
+  for (auto* pairs : {&transactions_, &answers_}) {
+    std::erase_if(*pairs, [through](const IndexPair& pair) { return pair.sequence <= through; });
+  }
   return removed ? fs_.sync_directory(directory_) : Status();
 }
 

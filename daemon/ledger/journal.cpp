@@ -104,7 +104,7 @@ Status Journal::why_no_segment() const {
   if (at_max_bytes()) {
     return {Code::kNoSpace, "the journal has reached max_bytes (" +
                                 std::to_string(options_.max_bytes) +
-                                "), and no delivered segment is left to remove"};
+                                "); it goes on once a delivered segment is removed"};
   }
   return preparer_.failed() ? preparer_.failure() : Status();
 }
