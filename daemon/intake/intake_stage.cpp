@@ -100,7 +100,7 @@ bool IntakeStage::repair_after_failed_sync() {
   const Status failure = sync_.failure();
   log_error("intake", "sync failed: writing everything since the last good one again",
             {{"error", failure.message()}});
-  if (Status status = ledger_.journal().rewrite_unsynced(); !status.ok()) {
+  if (Status status = ledger_.rewrite_unsynced(); !status.ok()) {
     fail(status);
     return true;
   }

@@ -131,12 +131,12 @@ bool Ledger::make_room(std::size_t bytes, bool is_record) {
     return false;
   }
   if (!flush().ok() || !journal_->can_rotate(is_record)) return false;
-  const ChainState before = chain_->state();
+  const ChainState before = state();
   is_starting_segment_ = true;
   const bool has_all = on_new_segment_ && on_new_segment_();
   is_starting_segment_ = false;
   const std::uint32_t flags = has_all ? 0 : xase::proto::kSegmentContinues;
-  trouble_ = journal_->rotate(before, chain_->state(), flags);
+  trouble_ = journal_->rotate(before, state(), flags);
   if (!trouble_.ok()) return false;
   // What does not fit now never would: it makes this segment larger.
   return journal_->has_room(bytes, is_record) || !journal_->fits(bytes);
@@ -146,7 +146,7 @@ std::uint64_t Ledger::append_record(const Subject& subject, Bytes record) {
   if (!append_opening() || !make_room(Chain::record_frame_bytes(record.size()), true)) return 0;
   if (journal_->batch_is_empty()) chain_->start_batch();
   chain_->append_record(subject, record, journal_->batch());
-  return chain_->state().last_sequence;
+  return chain_->last_sequence();
 }
 
 std::uint64_t Ledger::append_body(EntryType type, const Subject& subject, Bytes body) {
@@ -159,19 +159,30 @@ std::uint64_t Ledger::append_made(EntryType type, std::size_t bytes_max, const M
 
 std::uint64_t Ledger::make_and_append(EntryType type, std::size_t bytes_max, const MadeBody& make) {
   if (!is_starting_segment_ && !make_room(Chain::body_frame_bytes(bytes_max), false)) return 0;
-  return append(type, Subject{}, make(chain_->state()));
+  return append(type, Subject{}, make(state()));
 }
 
 std::uint64_t Ledger::append(EntryType type, const Subject& subject, Bytes body) {
   if (!is_starting_segment_ && !make_room(Chain::body_frame_bytes(body.size()), false)) return 0;
   if (journal_->batch_is_empty()) chain_->start_batch();
   chain_->append_body(type, subject, body, journal_->batch());
-  return chain_->state().last_sequence;
+  return chain_->last_sequence();
+}
+
+const ChainState& Ledger::state() {
+  chain_->seal(journal_->batch());
+  return chain_->state();
+}
+
+Status Ledger::rewrite_unsynced() {
+  (void)state();  // what the batch holds is moved on frame by frame: all are sealed
+  return journal_->rewrite_unsynced();
 }
 
 Status Ledger::flush() {
-  trouble_ = journal_->write(chain_->state());
-  if (trouble_.ok()) written_records_ = records_of(chain_->state());
+  const ChainState& now = state();
+  trouble_ = journal_->write(now);
+  if (trouble_.ok()) written_records_ = records_of(now);
   return trouble_;
 }
 

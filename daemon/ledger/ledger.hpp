@@ -66,8 +66,12 @@ class Ledger {
   // repeated.
   Status flush();
 
+  // After a sync failed: see Journal::rewrite_unsynced().
+  Status rewrite_unsynced();
+
   Journal& journal() { return *journal_; }
-  const ChainState& state() const { return chain_->state(); }
+  // With all that was appended.
+  const ChainState& state();
   // Records, taken or rejected, that are written.
   std::uint64_t written_records() const { return written_records_; }
   // Why the last append found no room, or the last write failed; ok while all is well.

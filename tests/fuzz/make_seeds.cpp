@@ -122,12 +122,14 @@ class Journal {
     chain_.start_batch();
     ByteBuffer frame;
     chain_.append_body(type, subject(ring_sequence), bytes, frame);
+    chain_.seal(frame);
     add(frame, std::string(entry_type_name(type)));
   }
   std::uint64_t record(std::uint64_t ring_sequence) {
     chain_.start_batch();
     ByteBuffer frame;
     chain_.append_record(subject(ring_sequence), small_record(), frame);
+    chain_.seal(frame);
     add(frame, "RECORD");
     return chain_.state().last_sequence;
   }

@@ -94,6 +94,7 @@ class JournalBuilder {
 
  private:
   std::uint64_t write() {
+    chain_->seal(frames_);
     EXPECT_TRUE(file_->write_at(frames_, file_bytes_).ok());
     last_position_ = file_bytes_;
     file_bytes_ += frames_.size();

@@ -88,6 +88,7 @@ TEST_F(ChainTest, LinksEachEntryToTheOneBeforeByTheHashOfItsLeaf) {
       chain.append_record(Subject{}, numbered_record(n), out_);
     }
   }
+  chain.seal(out_);
   std::uint64_t sequence = 0;
   for (const auto& frame : frames()) {
     const auto leaf = xase::proto::decode_leaf(frame.leaf);
@@ -103,6 +104,29 @@ TEST_F(ChainTest, LinksEachEntryToTheOneBeforeByTheHashOfItsLeaf) {
   EXPECT_EQ(chain.state().last_sequence, 50U);
 }
 
+TEST_F(ChainTest, MakesTheSameOfEntriesThatAreSealedAtOnceAndOneByOne) {
+  // More than are hashed side by side, of all sizes, records and others; both draw the same salts.
+  SeededRandom same_random(7);
+  SeededRandom other_random(7);
+  Chain at_once(state_, clock_, same_random);
+  Chain one_by_one(state_, clock_, other_random);
+  std::vector<std::byte> other;
+  for (std::uint64_t n = 1; n <= 200; ++n) {
+    const auto record = numbered_record(n, n * 37 % 3000);
+    const std::string body(n * 13 % 700, 'b');
+    at_once.append_record(Subject{}, record, out_);
+    at_once.append_body(EntryType::kStop, Subject{}, xase::proto::as_bytes(body), out_);
+    one_by_one.append_record(Subject{}, record, other);
+    one_by_one.seal(other);
+    one_by_one.append_body(EntryType::kStop, Subject{}, xase::proto::as_bytes(body), other);
+    one_by_one.seal(other);
+    EXPECT_EQ(at_once.last_sequence(), one_by_one.last_sequence());
+  }
+  at_once.seal(out_);
+  EXPECT_EQ(out_, other);
+  EXPECT_EQ(at_once.state().head, one_by_one.state().head);
+}
+
 TEST_F(ChainTest, CommitsToEachPartOfARecordAlone) {
   Chain chain(state_, clock_, random_);
   test::RecordMaker maker;
@@ -110,6 +134,7 @@ TEST_F(ChainTest, CommitsToEachPartOfARecordAlone) {
       .with(xase::proto::Span::kTransactionId, "txn-1");
   const auto record = maker.encode();
   chain.append_record(Subject{}, record, out_);
+  chain.seal(out_);
   const auto all = frames();
   ASSERT_EQ(all.size(), 1U);
   const auto leaf = xase::proto::decode_leaf(all[0].leaf);
@@ -130,12 +155,14 @@ TEST_F(ChainTest, CommitsToEachPartOfARecordAlone) {
 TEST_F(ChainTest, CommitsToAnAbsentPartAsZero) {
   Chain chain(state_, clock_, random_);
   chain.append_record(Subject{}, numbered_record(1), out_);
+  chain.seal(out_);
   EXPECT_EQ(xase::proto::decode_leaf(frames()[0].leaf)->commitments[2], Hash{});
 }
 
 TEST_F(ChainTest, CommitsToABodyAsTheRestAndToNothingElse) {
   Chain chain(state_, clock_, random_);
   chain.append_body(EntryType::kStop, Subject{}, xase::proto::as_bytes("body"), out_);
+  chain.seal(out_);
   const auto frame = frames()[0];
   const auto leaf = xase::proto::decode_leaf(frame.leaf);
   const auto erasable = xase::proto::decode_erasable(frame.erasable);
@@ -152,6 +179,7 @@ TEST_F(ChainTest, NeverUsesASaltTwice) {
     chain.append_record(Subject{}, numbered_record(n), out_);
     chain.append_body(EntryType::kStop, Subject{}, xase::proto::as_bytes("x"), out_);
   }
+  chain.seal(out_);
   for (const auto& frame : frames()) {
     const auto erasable = xase::proto::decode_erasable(frame.erasable);
     for (const Id& salt : erasable->salts) {
@@ -173,6 +201,7 @@ TEST_F(ChainTest, WritesWhomAnEntryIsAbout) {
   subject.uid = 1000;
   subject.pid = 4321;
   chain.append_record(subject, numbered_record(1), out_);
+  chain.seal(out_);
   const auto leaf = xase::proto::decode_leaf(frames()[0].leaf);
   EXPECT_EQ(leaf->ring_id, subject.ring_id);
   EXPECT_EQ(leaf->ring_sequence, 42U);
@@ -189,8 +218,10 @@ TEST_F(ChainTest, ReadsTheClockOncePerBatch) {
   const std::int64_t before = clock_.wall_ns();
   clock_.advance(std::chrono::seconds(1));
   chain.append_record(Subject{}, numbered_record(1), out_);
+  chain.seal(out_);
   chain.start_batch();
   chain.append_record(Subject{}, numbered_record(2), out_);
+  chain.seal(out_);
   const auto all = frames();
   EXPECT_EQ(xase::proto::decode_leaf(all[0].leaf)->wall_ns, before);
   EXPECT_EQ(xase::proto::decode_leaf(all[1].leaf)->wall_ns, before + 1'000'000'000);
@@ -203,10 +234,12 @@ TEST_F(ChainTest, SaysBeforehandHowManyBytesAnEntryTakes) {
     const auto record = numbered_record(1, size);
     chain.append_record(Subject{}, record, out_);
     EXPECT_EQ(out_.size(), Chain::record_frame_bytes(record.size()));
+    chain.seal(out_);
     out_.clear();
     const std::string body(size, 'b');
     chain.append_body(EntryType::kStop, Subject{}, xase::proto::as_bytes(body), out_);
     EXPECT_EQ(out_.size(), Chain::body_frame_bytes(size));
+    chain.seal(out_);
   }
 }
 
@@ -219,6 +252,7 @@ TEST_F(ChainTest, TakesTheLargestRecordAndTheLargestRejectedOne) {
   rejected.text = std::string_view("why");
   rejected.record = record;
   chain.append_body(EntryType::kRejected, Subject{}, xase::proto::encode(rejected), out_);
+  chain.seal(out_);
   EXPECT_EQ(frames().size(), 2U);
 }
 

@@ -65,7 +65,7 @@ class Workload {
       if (rig_.sync->step() > std::chrono::nanoseconds(0)) break;
     }
     if (rig_.sync->failed() && !rig_.fs.is_dead()) {
-      (void)rig_.ledger->journal().rewrite_unsynced();
+      (void)rig_.ledger->rewrite_unsynced();
       (void)rig_.sync->step();
     }
     note_durable();

@@ -62,6 +62,7 @@ TEST_F(JournalReaderTest, DoesNotTakeWhatADamagedRecordHoldsForEntries) {
     forger.append_body(xase::proto::EntryType::kStop, Subject{}, xase::proto::as_bytes("forged"),
                        fake);
   }
+  forger.seal(fake);
   test::RecordMaker maker;
   maker.input = std::string(reinterpret_cast<const char*>(fake.data()), fake.size());
   Subject subject;
@@ -221,7 +222,7 @@ TEST_F(JournalReaderTest, ReadsOnAcrossASegmentThatContinuesAfterAFailedSync) {
   const auto frames = rig_.frames(failed);
   rig_.fs.fail(FsCall::kSync, EIO);
   rig_.run_sync();
-  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->rewrite_unsynced().ok());
   rig_.add_durably(10, 12);
   // The failed file may hold anything behind what was synced.
   rig_.fs.damage(failed, frames.back().offset + 50);
@@ -240,7 +241,7 @@ TEST_F(JournalReaderTest, ReadsOnWhereASegmentWasReplacedByOneOfTheSameName) {
   EXPECT_EQ(read_on(reader, 2), numbers(1, 2));
   rig_.fs.fail(FsCall::kSync, EIO);
   rig_.run_sync();
-  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->rewrite_unsynced().ok());
   EXPECT_EQ(rig_.segments().size(), 1U);
   rig_.add_durably(2, 6);
   EXPECT_EQ(read_on(reader, rig_.journaled()), numbers(3, 7));

@@ -311,9 +311,9 @@ TEST_F(JournalTest, NeverMarksWhatIsNotDurable) {
 TEST_F(JournalTest, KeepsTheBatchWhereItsWriteFailsAndWritesTheSameBytesLater) {
   rig_.add_durably(1, 3);
   for (std::uint64_t n = 4; n <= 8; ++n) ASSERT_NE(rig_.add(n), 0U);
-  const auto batch = rig_.ledger->journal().batch();
   rig_.fs.fail(FsCall::kWrite, ENOSPC, 1, true, ".seg");
   EXPECT_EQ(rig_.ledger->flush().code(), Code::kNoSpace);
+  const auto batch = rig_.ledger->journal().batch();
   EXPECT_EQ(rig_.journaled(), 4U);
   EXPECT_FALSE(rig_.ledger->flush().ok());
   rig_.fs.heal();
@@ -341,7 +341,7 @@ TEST_F(JournalTest, WritesAgainIntoANewSegmentAfterAFailedSync) {
   rig_.run_sync();
   EXPECT_EQ(rig_.fs.changes(), changes) << "the failed file was synced again";
 
-  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->rewrite_unsynced().ok());
   EXPECT_FALSE(rig_.sync->failed());
   rig_.run_sync();
   EXPECT_EQ(rig_.durable(), rig_.journaled());
@@ -362,7 +362,7 @@ TEST_F(JournalTest, MarksInTheNewSegmentWhatWasWrittenAgain) {
   ASSERT_TRUE(rig_.ledger->flush().ok());
   rig_.fs.fail(FsCall::kSync, EIO);
   rig_.run_sync();
-  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->rewrite_unsynced().ok());
   rig_.settle();
   const auto frames = rig_.frames(rig_.segments().back());
   ASSERT_EQ(frames.size(), 2U);
@@ -387,7 +387,7 @@ TEST_F(JournalTest, KeepsABatchThatCouldNotBeWrittenThroughARewriteAndItsMarksOu
   rig_.fs.fail(FsCall::kSync, EIO);
   rig_.run_sync();
   ASSERT_TRUE(rig_.sync->failed());
-  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->rewrite_unsynced().ok());
   ASSERT_TRUE(rig_.ledger->flush().ok());
   rig_.run_sync();
   rig_.settle();
@@ -404,7 +404,7 @@ TEST_F(JournalTest, ReportsASecondFailureAndLosesNothingThatIsThere) {
   rig_.fs.fail(FsCall::kSync, EIO, 1, true);
   rig_.run_sync();
   ASSERT_TRUE(rig_.sync->failed());
-  EXPECT_FALSE(rig_.ledger->journal().rewrite_unsynced().ok());
+  EXPECT_FALSE(rig_.ledger->rewrite_unsynced().ok());
   EXPECT_TRUE(rig_.sync->failed());
   rig_.kill_and_start();
   EXPECT_EQ(rig_.record_numbers(), numbers(1, 6));
@@ -425,7 +425,7 @@ TEST_F(JournalTest, WritesAgainWhatSpansARotation) {
   rig_.run_sync();
   ASSERT_TRUE(rig_.sync->failed());
   rig_.fs.heal();
-  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->rewrite_unsynced().ok());
   rig_.run_sync();
   EXPECT_EQ(rig_.read().entries, before);
   rig_.crash();
@@ -533,7 +533,7 @@ std::vector<std::uint64_t> live_through_faults(LedgerRig& rig) {
     (void)rig.ledger->flush();
     rig.run_sync();
     // As intake does: what fails a second time stops the daemon.
-    if (rig.sync->failed() && !rig.ledger->journal().rewrite_unsynced().ok()) break;
+    if (rig.sync->failed() && !rig.ledger->rewrite_unsynced().ok()) break;
     (void)rig.ledger->journal().settle(true);
   }
   return taken;

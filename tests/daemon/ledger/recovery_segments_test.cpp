@@ -273,7 +273,7 @@ TEST_F(RecoveryTest, KnowsRingsAcrossASegmentThatContinuesAfterAFailedSync) {
   ASSERT_TRUE(rig_.ledger->flush().ok());
   rig_.fs.fail(FsCall::kSync, EIO);
   rig_.run_sync();
-  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->rewrite_unsynced().ok());
   rig_.run_sync();
   const Recovery recovery = recover();
   EXPECT_EQ(recovery.rings.at(rig_.ring).last_ring_sequence, 6U);
@@ -291,7 +291,7 @@ TEST_F(RecoveryTest, PrefersWhatWasWrittenAgainToWhatTheFailedSyncLeft) {
   const auto torn = entry_from_end(failed, 3);
   rig_.fs.fail(FsCall::kSync, EIO);
   rig_.run_sync();
-  ASSERT_TRUE(rig_.ledger->journal().rewrite_unsynced().ok());
+  ASSERT_TRUE(rig_.ledger->rewrite_unsynced().ok());
   rig_.add_durably(10, 11);
   rig_.fs.damage(failed, torn.offset + 40);  // record 7 there, and 8 and 9 behind it sound
   rig_.kill_and_start();
@@ -319,7 +319,7 @@ TEST_F(RecoveryTest, LosesNothingWhereItDiesAtAnyCallOfAFailedSyncsRepair) {
     ASSERT_TRUE(rig.sync->failed());
     rig.clock.advance(std::chrono::milliseconds(1));
     rig.fs.die_at(nth);
-    const bool done = rig.ledger->journal().rewrite_unsynced().ok();
+    const bool done = rig.ledger->rewrite_unsynced().ok();
     rig.fs.die_at(0);
     rig.kill_and_start();
     ASSERT_TRUE(rig.recovery.damage.empty()) << nth;

@@ -331,6 +331,7 @@ TEST_F(RecoveryTest, DoesNotTakeWhatARecordHoldsForEntries) {
   for (int i = 0; i < 3; ++i) {
     forger.append_body(EntryType::kStop, Subject{}, xase::proto::as_bytes("forged"), fake);
   }
+  forger.seal(fake);
   for (std::size_t shift = 0; shift < 8; ++shift) {
     LedgerRig rig;
     rig.must_start();

@@ -268,7 +268,7 @@ class LedgerWriter {
     }
   }
   void repair() {
-    const Status status = ledger_->journal().rewrite_unsynced();
+    const Status status = ledger_->rewrite_unsynced();
     EXPECT_TRUE(status.ok()) << status.message();
     start_segment();
     write();
