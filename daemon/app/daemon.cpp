@@ -13,6 +13,7 @@
 #include "daemon/app/version.hpp"
 #include "daemon/ledger/keys_in_force.hpp"
 #include "daemon/ledger/segment_names.hpp"
+#include "daemon/platform/this_thread.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -69,7 +70,8 @@ std::string describe_self(const Config& config) {
 
 // The loop around a stage: a step, and a wait that any ring ends.
 template <class Stage>
-void run_stage(const std::stop_token& stop, Stage& stage, Wake& wake) {
+void run_stage(const std::stop_token& stop, const char* name, Stage& stage, Wake& wake) {
+  name_this_thread(name);
   while (!stop.stop_requested()) {
     const std::uint32_t ticket = wake.ticket();
     const nanoseconds wait = stage.step();
@@ -126,6 +128,7 @@ Status Daemon::open_ledger() {
                                                 options.journal.segment_bytes);
   sync_ = std::make_unique<SyncStage>(clock, positions_, *preparer_, sync_wake_, intake_wake_,
                                       config_.journal.sync_interval);
+  sync_->also_wake(upkeep_wake_);
   options.open_keys = [this](const ChainState& recovered) { return open_keys(recovered); };
   Recovery recovery;
   auto ledger =
@@ -194,10 +197,10 @@ Status Daemon::open_tree() {
   auto opened = TreeKeeper::open(system_file_system(), system_clock(), positions_, *keys_, options);
   if (!opened.ok()) return opened.status();
   tree_ = std::move(opened->keeper);
-  sync_->also_do(*tree_);
+  upkeep_.also_do(*tree_);
   index_ = std::make_unique<IndexKeeper>(system_file_system(), system_clock(), positions_,
                                          config_.state_dir);
-  sync_->also_do(*index_);
+  upkeep_.also_do(*index_);
   if (opened->disagreement.empty()) return {};
   log_error("tree", "the ledger is not the one that was signed; its old head is in quarantine",
             {{"why", opened->disagreement}});
@@ -261,16 +264,24 @@ void Daemon::open_stages(Recovery& recovery) {
                        tree_->counters().checkpoint_size, intake_wake_,
                        [this](std::uint64_t through) { return index_->forget(through); }},
       journal_directory(config_), begin - 1, config_.journal.keep_payloads);
-  intake_->keep_within(*retention_);
-  sync_->also_do(*retention_);
+  intake_->keep_within(*retention_, upkeep_wake_);
+  upkeep_.also_do(*retention_);
+  cache_release_ = std::make_unique<CacheRelease>(fs, clock, journal_directory(config_),
+                                                  tree_->counters().size, index_->indexed());
+  upkeep_.also_do(*cache_release_);
   tap_ = std::make_unique<JournalTap>(fs, journal_directory(config_), positions_);
 }
 
 Status Daemon::start_stages(std::function<Status()> reload) {
-  sync_thread_ =
-      std::jthread([this](const std::stop_token& stop) { run_stage(stop, *sync_, sync_wake_); });
+  sync_thread_ = std::jthread(
+      [this](const std::stop_token& stop) { run_stage(stop, "sync", *sync_, sync_wake_); });
+  upkeep_thread_ = std::jthread([this](const std::stop_token& stop) {
+    // Nobody waits for it; where records come faster than all of it gets done, it comes behind.
+    let_other_threads_go_first();
+    run_stage(stop, "upkeep", upkeep_, upkeep_wake_);
+  });
   intake_thread_ = std::jthread(
-      [this](const std::stop_token& stop) { run_stage(stop, *intake_, intake_wake_); });
+      [this](const std::stop_token& stop) { run_stage(stop, "intake", *intake_, intake_wake_); });
   if (Status status = delivery_->start(); !status.ok()) return status;
   ControlOptions options;
   options.mode = config_.control.socket_mode;
@@ -287,6 +298,7 @@ Daemon::~Daemon() {
   if (delivery_ != nullptr) delivery_->stop(nanoseconds(0));
   stop_thread(intake_thread_, intake_wake_);
   stop_thread(sync_thread_, sync_wake_);
+  stop_thread(upkeep_thread_, upkeep_wake_);
 }
 
 Config Daemon::config() const {
@@ -339,6 +351,7 @@ bool Daemon::stop(const std::function<bool()>& cut_short) {
   stop_thread(intake_thread_, intake_wake_);
   intake_->finish();
   stop_thread(sync_thread_, sync_wake_);
+  stop_thread(upkeep_thread_, upkeep_wake_);
   if (Status status = tree_->finish(); !status.ok()) {
     log_error("tree", "the last checkpoint could not be written; the next start makes it",
               {{"error", status.message()}});
@@ -349,7 +362,7 @@ bool Daemon::stop(const std::function<bool()>& cut_short) {
 
 bool Daemon::is_live() const {
   return liveness_.check({intake_->counters().steps.load(std::memory_order_relaxed),
-                          sync_->counters().steps.load(std::memory_order_relaxed),
+                          sync_->counters().steps.load(std::memory_order_relaxed), upkeep_.steps(),
                           delivery_->counters().steps.load(std::memory_order_relaxed)},
                          system_clock().boot_ns());
 }

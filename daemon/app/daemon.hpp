@@ -19,6 +19,7 @@
 #include "daemon/delivery/delivery_stage.hpp"
 #include "daemon/evidence/index_keeper.hpp"
 #include "daemon/intake/intake_stage.hpp"
+#include "daemon/ledger/cache_release.hpp"
 #include "daemon/ledger/journal_tap.hpp"
 #include "daemon/ledger/key_keeper.hpp"
 #include "daemon/ledger/ledger.hpp"
@@ -29,6 +30,7 @@
 #include "daemon/ledger/tree/ledger_keys.hpp"
 #include "daemon/ledger/tree/pkcs11_keys.hpp"
 #include "daemon/ledger/tree/tree_keeper.hpp"
+#include "daemon/ledger/upkeep_stage.hpp"
 
 namespace xased {
 
@@ -86,8 +88,10 @@ class Daemon {
   HandbackQueue handbacks_;
   Wake intake_wake_;
   Wake sync_wake_;
+  Wake upkeep_wake_;
   std::unique_ptr<SegmentPreparer> preparer_;
   std::unique_ptr<SyncStage> sync_;
+  UpkeepStage upkeep_;
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<KeyFiles> key_files_;
   std::unique_ptr<LedgerKeys> keys_;
@@ -98,11 +102,13 @@ class Daemon {
   std::unique_ptr<TreeKeeper> tree_;
   std::unique_ptr<IndexKeeper> index_;
   std::unique_ptr<Retention> retention_;
+  std::unique_ptr<CacheRelease> cache_release_;
   std::unique_ptr<DeliveryStage> delivery_;
   std::unique_ptr<IntakeStage> intake_;
   std::unique_ptr<JournalTap> tap_;
   mutable Liveness liveness_;
   // Destroyed, and so joined, before what they use.
+  std::jthread upkeep_thread_;
   std::jthread sync_thread_;
   std::jthread intake_thread_;
   std::unique_ptr<ControlServer> control_;

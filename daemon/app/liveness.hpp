@@ -10,7 +10,7 @@ namespace xased {
 // Remembers when each stage's step counter last moved. Any thread.
 class Liveness {
  public:
-  static constexpr std::size_t kStages = 3;
+  static constexpr std::size_t kStages = 4;
   // A step may wait for one sync, and a disk may take long for that.
   static constexpr std::int64_t kStallNs = 60'000'000'000;
 

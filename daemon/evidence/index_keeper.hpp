@@ -14,16 +14,16 @@
 #include "daemon/evidence/index_file.hpp"
 #include "daemon/ledger/journal_reader.hpp"
 #include "daemon/ledger/positions.hpp"
-#include "daemon/ledger/sync_stage.hpp"
+#include "daemon/ledger/upkeep_stage.hpp"
 #include "daemon/platform/clock.hpp"
 
 namespace xased {
 
 // Writes STATE_DIR/index a run of entries at a time, once all of the run are durable. Made before
-// the sync stage's thread starts, and that one's from then on. Memory: two pairs of numbers for
+// the upkeep stage's thread starts, and that one's from then on. Memory: two pairs of numbers for
 // each entry of a run at most. The journal is whole without the index: what cannot be written is
 // tried again, and what is not there is made again at any time.
-class IndexKeeper final : public SyncSideWork {
+class IndexKeeper final : public UpkeepWork {
  public:
   static constexpr std::uint64_t kRunEntries = 65536;
 
@@ -39,7 +39,7 @@ class IndexKeeper final : public SyncSideWork {
   Status forget(std::uint64_t through);
 
   // Entries that the index covers, from the first on. Any thread.
-  std::uint64_t indexed() const { return indexed_.load(std::memory_order_relaxed); }
+  const std::atomic<std::uint64_t>& indexed() const { return indexed_; }
 
  private:
   enum class Phase { kStart, kCheck, kRun };

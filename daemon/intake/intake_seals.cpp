@@ -56,7 +56,7 @@ bool IntakeStage::take_removals() {
   if (positions_.wants_room.load(std::memory_order_relaxed) != wants_room) {
     positions_.wants_room.store(wants_room, std::memory_order_relaxed);
     delivery_wake_.ring();
-    sync_.nudge();
+    upkeep_wake_->ring();
   }
   const xase::proto::EraseBody* removal = retention_->proposed();
   if (removal == nullptr || write_failed_ || must_wait_for_epoch()) return false;

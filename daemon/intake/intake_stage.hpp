@@ -72,8 +72,12 @@ class IntakeStage {
   // is called here.
   void keep_keys(KeyKeeper& keys);
 
-  // The same: what `retention` proposes to remove gets its entry. It outlives this.
-  void keep_within(Retention& retention) { retention_ = &retention; }
+  // The same: what `retention` proposes to remove gets its entry. Its thread is rung where it has
+  // something to do. Both outlive this.
+  void keep_within(Retention& retention, Wake& upkeep_wake) {
+    retention_ = &retention;
+    upkeep_wake_ = &upkeep_wake;
+  }
 
   // Owner. One bounded piece of all that is to be done. Returns how long to wait before the next
   // where nobody rings.
@@ -169,6 +173,7 @@ class IntakeStage {
   Seals* seals_ = nullptr;
   KeyKeeper* keys_ = nullptr;
   Retention* retention_ = nullptr;
+  Wake* upkeep_wake_ = nullptr;  // set where that is
   RingsFolder folder_;
   DoorbellFile doorbell_;
   RecordCheck check_;

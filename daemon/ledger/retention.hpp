@@ -17,7 +17,7 @@
 
 #include "daemon/config/log.hpp"
 #include "daemon/ledger/positions.hpp"
-#include "daemon/ledger/sync_stage.hpp"
+#include "daemon/ledger/upkeep_stage.hpp"
 #include "daemon/platform/clock.hpp"
 #include "daemon/platform/file_system.hpp"
 #include "daemon/platform/wake.hpp"
@@ -50,8 +50,8 @@ class SteadyWall {
   bool is_settled_ = false;
 };
 
-// The sync stage's thread but for what is said otherwise.
-class Retention final : public SyncSideWork {
+// The upkeep stage's thread but for what is said otherwise.
+class Retention final : public UpkeepWork {
  public:
   struct Peers {
     FileSystem& fs;

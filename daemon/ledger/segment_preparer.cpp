@@ -1,12 +1,15 @@
 #include "daemon/ledger/segment_preparer.hpp"
 
 #include <algorithm>
-#include <vector>
+#include <array>
+#include <span>
 
 namespace xased {
 namespace {
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-}
+// Never written to, so that it takes no memory.
+const std::array<std::byte, kPieceBytes> kZeros{};
+}  // namespace
 
 bool SegmentPreparer::request() {
   const State state = state_.load(std::memory_order_acquire);
@@ -34,7 +37,8 @@ Status SegmentPreparer::start() {
 }
 
 Status SegmentPreparer::write_piece() {
-  const std::vector<std::byte> zeros(std::min<std::uint64_t>(kPieceBytes, bytes_ - written_));
+  const auto zeros =
+      std::span(kZeros).first(std::min<std::uint64_t>(kPieceBytes, bytes_ - written_));
   if (Status status = file_->write_at(zeros, written_); !status.ok()) return status;
   written_ += zeros.size();
   return file_->sync_data();

@@ -55,13 +55,6 @@ Status SyncStage::sync_pending() {
   return {};
 }
 
-std::chrono::nanoseconds SyncStage::work_aside() {
-  if (preparer_.step()) return std::chrono::nanoseconds(0);
-  std::chrono::nanoseconds wait = kIdle;
-  for (SyncSideWork* work : side_works_) wait = std::min(wait, work->step());
-  return wait;
-}
-
 std::chrono::nanoseconds SyncStage::step() {
   counters_.steps.fetch_add(1, std::memory_order_relaxed);
   if (failed()) return kIdle;
@@ -73,16 +66,17 @@ std::chrono::nanoseconds SyncStage::step() {
     std::erase_if(pending_, [&](const Request& request) { return request.sequence <= through; });
     positions_.durable.store(through, std::memory_order_release);
     intake_wake_.ring();
+    if (also_woken_ != nullptr) also_woken_->ring();
   }
   take_requests();
-  if (pending_.empty()) return work_aside();
+  if (pending_.empty()) return preparer_.step() ? std::chrono::nanoseconds(0) : kIdle;
 
   // The first sync after a quiet time is due at once: it has nobody to wait for.
   const std::int64_t now = clock_.boot_ns();
   const std::int64_t due = last_sync_boot_ns_ + interval_ns_.load(std::memory_order_relaxed);
   const bool hurried = hurry_.exchange(false, std::memory_order_acq_rel);
   if (!hurried && now < due) {
-    return std::min(work_aside(), std::chrono::nanoseconds(due - now));
+    return preparer_.step() ? std::chrono::nanoseconds(0) : std::chrono::nanoseconds(due - now);
   }
   last_sync_boot_ns_ = now;
   if (Status status = sync_pending(); !status.ok()) {
@@ -94,6 +88,7 @@ std::chrono::nanoseconds SyncStage::step() {
     failed_.store(true, std::memory_order_release);
   }
   intake_wake_.ring();
+  if (also_woken_ != nullptr) also_woken_->ring();
   return std::chrono::nanoseconds(0);
 }
 

@@ -22,15 +22,6 @@ struct SyncCounters {
   std::atomic<std::uint64_t> steps{0};  // for the watchdog
 };
 
-// What the sync stage's thread does while no sync is due.
-class SyncSideWork {
- public:
-  virtual ~SyncSideWork() = default;
-  // One bounded piece, which must not take longer than a sync may wait. Returns how long until
-  // there is more to do; 0: at once.
-  virtual std::chrono::nanoseconds step() = 0;
-};
-
 // Owned by its thread, which calls step(); what intake may call is said at each method.
 class SyncStage {
  public:
@@ -39,8 +30,8 @@ class SyncStage {
   SyncStage(const SyncStage&) = delete;
   SyncStage& operator=(const SyncStage&) = delete;
 
-  // Before the thread starts. `work` outlives it. Several take a step each in turn.
-  void also_do(SyncSideWork& work) { side_works_.push_back(&work); }
+  // Before the thread starts. Rung too whenever more is durable; outlives this.
+  void also_wake(Wake& wake) { also_woken_ = &wake; }
 
   // Intake. Entries up to `sequence` are written to `file`. False: the queue is full, try again.
   bool submit(std::shared_ptr<File> file, std::uint64_t sequence);
@@ -61,8 +52,8 @@ class SyncStage {
   }
   const SyncCounters& counters() const { return counters_; }
 
-  // Owner. Syncs what is due, else prepares a piece of the next segment, else works aside. Returns
-  // how long to wait before the next step where nobody rings.
+  // Owner. Syncs what is due, else prepares a piece of the next segment. Returns how long to wait
+  // before the next step where nobody rings.
   std::chrono::nanoseconds step();
 
  private:
@@ -72,7 +63,6 @@ class SyncStage {
   };
   void take_requests();
   Status sync_pending();
-  std::chrono::nanoseconds work_aside();
 
   static constexpr std::size_t kRequestsMax = 1024;
   static constexpr std::chrono::nanoseconds kIdle = std::chrono::seconds(1);
@@ -82,7 +72,7 @@ class SyncStage {
   SegmentPreparer& preparer_;
   Wake& own_wake_;
   Wake& intake_wake_;
-  std::vector<SyncSideWork*> side_works_;
+  Wake* also_woken_ = nullptr;
   std::atomic<std::int64_t> interval_ns_;
   SpscQueue<Request, kRequestsMax> requests_;
   std::atomic<bool> hurry_{false};

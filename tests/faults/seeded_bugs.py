@@ -22,6 +22,7 @@ COPY = SOURCE / "build/seeded/source"
 BUILD = SOURCE / "build/seeded/build"
 JOURNAL = ["ledger_journal_test", "ledger_recovery_test", "intake_test"]
 LIFE = ["faults_crash_states_test"]
+TREE = ["ledger_tree_test", "ledger_tree_keeper_test"]
 DELIVERY = ["delivery_parts_test", "delivery_core_test"]
 
 # name: what it does, file, what stands there, what is put in its place, programs of the tests
@@ -64,6 +65,15 @@ BUGS = {
         "daemon/ledger/retention.cpp",
         "  if (status = peers_.fs.sync_directory(directory_); !status.ok()) return status;\n",
         "", LIFE),
+    "tile_before_its_sync": (
+        "gives a tile its name before its bytes are synced", "daemon/ledger/tree/tile_writer.cpp",
+        "  if (Status status = fs_.sync_all(files); !status.ok()) return status;\n",
+        "", TREE),
+    "tree_before_its_sync": (
+        "puts a new tree in the place of the old one before it is synced",
+        "daemon/ledger/tree/renew_tree.cpp",
+        "  return status.ok() ? writer.publish() : status;\n",
+        "  return status;\n", LIFE),
     "truncate_in_the_middle": (
         "cuts at damage that lies before the last commit mark", "daemon/ledger/recovery_damage.cpp",
         "  if (index >= tail_ && from >= durable_position_) {\n",
@@ -89,7 +99,7 @@ BUGS = {
     "unchained_gap": (
         "leaves gaps out of the chain", "daemon/ledger/chain.cpp",
         "  leaf.previous = state_.head;\n",
-        "  leaf.previous = type == EntryType::kGap ? xase::proto::Hash{} : state_.head;\n",
+        "  leaf.previous = entry.type == EntryType::kGap ? xase::proto::Hash{} : state_.head;\n",
         ["ledger_chain_test", "intake_test", "ledger_verify_test"]),
     "release_before_write": (
         "frees a ring's space before its records are written", "daemon/intake/intake_stage.cpp",

@@ -90,6 +90,37 @@ TEST_F(TreeAfterRemoval, AHeadThatCannotBeReadCostsNoLeaf) {
   expect_whole();
 }
 
+TEST_F(TreeAfterRemoval, AStartThatSetsTheTreeAsideCostsNoLeafWhereverItDies) {
+  const auto damaged_head = [this] {
+    SetUp();
+    ledger_->rig.fs.damage(std::string(KeptLedger::kTree) + "/checkpoint", 3);
+    ledger_->stop();
+    ledger_->rig.fs.restart();
+  };
+  bool died = true;
+  int starts = 0;
+  for (std::uint64_t nth = 1; died; ++nth) {
+    for (const bool power_lost : {false, true}) {
+      SCOPED_TRACE("dies in call " + std::to_string(nth) + (power_lost ? ", without power" : ""));
+      damaged_head();
+      ledger_->rig.fs.die_at(nth);
+      (void)ledger_->start();
+      died = ledger_->rig.fs.is_dead();
+      ledger_->stop();
+      if (power_lost) {
+        ledger_->rig.fs.crash(nth);
+      } else {
+        ledger_->rig.fs.restart();
+      }
+      ASSERT_TRUE(ledger_->start());
+      expect_whole();
+      if (HasFatalFailure()) return;
+      ++starts;
+    }
+  }
+  EXPECT_GT(starts, 40);  // else no call of the renewal was among them
+}
+
 TEST_F(TreeAfterRemoval, ALeafThatIsNowhereElseStallsTheTreeAndNothingElse) {
   ledger_->rig.fs.damage(bundle(7), 6 * xase::proto::kBundleLeafBytes + 9);
   ledger_->rig.fs.erase(tile(1, static_cast<unsigned>(size_ - 256)));

@@ -73,6 +73,11 @@ class FakeFileSystem::FakeFile final : public File {
     return verdict.error != 0 ? os_status("write " + path_, verdict.error) : Status();
   }
 
+  void release_cache() override {
+    const std::scoped_lock lock(fs_.mutex_);
+    fs_.released_.push_back(path_);
+  }
+
   Status sync_data() override {
     const std::scoped_lock lock(fs_.mutex_);
     const Verdict verdict = judge(FsCall::kSync);
@@ -264,6 +269,11 @@ std::vector<std::string> FakeFileSystem::names(const std::string& path) const {
   if (found == directories_.end()) return names;
   for (const auto& [name, node] : found->second.now) names.push_back(name);
   return names;
+}
+
+std::vector<std::string> FakeFileSystem::released() const {
+  const std::scoped_lock lock(mutex_);
+  return released_;
 }
 
 FakeFileSystem::Verdict FakeFileSystem::judge(FsCall call, const std::string& path) {

@@ -78,6 +78,8 @@ class FakeFileSystem final : public FileSystem {
   void damage(const std::string& path, std::uint64_t offset, std::byte with = std::byte{0xff});
   void erase(const std::string& path);
   std::vector<std::string> names(const std::string& directory) const;
+  // Paths of which release_cache() was called, in order.
+  std::vector<std::string> released() const;
 
   // --- FileSystem ---
 
@@ -131,6 +133,7 @@ class FakeFileSystem final : public FileSystem {
   std::map<std::string, Directory> directories_;
   std::vector<Fault> faults_;
   std::uint64_t faults_struck_ = 0;
+  std::vector<std::string> released_;
   std::optional<std::uint64_t> space_;
   std::uint64_t changes_ = 0;
   std::uint64_t die_at_ = 0;

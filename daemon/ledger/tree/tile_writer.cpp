@@ -28,6 +28,7 @@ constexpr std::size_t kSupersededMax = 1024;
 constexpr std::uint64_t kLookBack = 1000;
 
 std::string partials_of(const std::string& full_path) { return full_path + ".p"; }
+std::string temporary_of(const std::string& path) { return path + ".tmp"; }
 
 // Whether the content of the tree's files, and not the disk, is what is wrong.
 bool is_damage(const Status& status) {
@@ -161,49 +162,62 @@ void TileWriter::take(Bytes leaf, const Hash& leaf_hash) {
   last_leaf_hash_ = leaf_hash;
 }
 
-// Writes the full tiles that wait. Those that are done are gone from pending_ also where one fails.
+// Writes the full tiles that wait: all, or as good as none.
 Status TileWriter::settle() {
-  Status status;
-  std::size_t done = 0;
-  for (; done < pending_.size() && status.ok(); ++done) {
-    const Tile& tile = pending_[done].tile;
-    status = write_file(tile, pending_[done].bytes);
-    if (!status.ok()) break;
-    const std::string partials = partials_of(tile_file(directory_, tile));
+  std::vector<TileBuilder::Part> tiles;
+  for (const PendingFile& pending : pending_) tiles.push_back({pending.tile, pending.bytes});
+  if (Status status = write_files(tiles); !status.ok()) return status;
+  for (const PendingFile& pending : pending_) {
+    const std::string partials = partials_of(tile_file(directory_, pending.tile));
     if (superseding_.size() < kSupersededMax && fs_.exists(partials)) {
       superseding_.push_back(partials);
     }
   }
-  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(done));
-  if (status.ok() && touched_.size() > kTouchedMax) status = sync_touched();
-  return status;
+  pending_.clear();
+  return touched_.size() > kTouchedMax ? sync_touched() : Status();
 }
 
-Status TileWriter::write_file(const Tile& tile, Bytes bytes) {
-  const std::string path = tile_file(directory_, tile);
-  const std::string directory = directory_of(path);
-  if (Status status = ensure_directory(directory); !status.ok()) return status;
-  if (compares_) {
-    const auto there = read_file(fs_, path, bytes.size());
-    if (there.ok() && std::equal(there->begin(), there->end(), bytes.begin(), bytes.end())) {
-      touched_.insert(directory);
-      return {};
+// Under temporary names, synced all at once, and only then under their own. May be repeated.
+Status TileWriter::write_files(std::span<const TileBuilder::Part> tiles) {
+  std::vector<std::string> paths;
+  std::vector<std::unique_ptr<File>> files;
+  for (const TileBuilder::Part& part : tiles) {
+    const std::string path = tile_file(directory_, part.tile);
+    const std::string directory = directory_of(path);
+    if (Status status = ensure_directory(directory); !status.ok()) return status;
+    if (compares_) {
+      const auto there = read_file(fs_, path, part.bytes.size());
+      if (there.ok() &&
+          std::equal(there->begin(), there->end(), part.bytes.begin(), part.bytes.end())) {
+        touched_.insert(directory);
+        continue;
+      }
     }
-  }
-  // Of a process that died, or of a try that failed: what a failed sync left is not synced again.
-  const std::string temporary = path + ".tmp";
-  if (fs_.exists(temporary)) {
-    if (Status status = fs_.remove(temporary); !status.ok()) return status;
-  }
-  {
-    auto file = fs_.open(temporary, OpenMode::kCreate);
+    auto file = write_temporary(temporary_of(path), part.bytes);
     if (!file.ok()) return file.status();
-    if (Status status = (*file)->write_at(bytes, 0); !status.ok()) return status;
-    if (Status status = (*file)->sync_data(); !status.ok()) return status;
+    files.push_back(std::move(*file));
+    paths.push_back(path);
   }
-  if (Status status = fs_.rename(temporary, path); !status.ok()) return status;
-  touched_.insert(directory);
+  if (Status status = fs_.sync_all(files); !status.ok()) return status;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    // Nothing here reads it again but the next open(), where it is not full.
+    files[i]->release_cache();
+    if (Status status = fs_.rename(temporary_of(paths[i]), paths[i]); !status.ok()) return status;
+    touched_.insert(directory_of(paths[i]));
+  }
   return {};
+}
+
+// What is there is of a process that died, or of a try that failed: what a failed sync left is not
+// synced again.
+Result<std::unique_ptr<File>> TileWriter::write_temporary(const std::string& path, Bytes bytes) {
+  if (fs_.exists(path)) {
+    if (Status status = fs_.remove(path); !status.ok()) return status;
+  }
+  auto file = fs_.open(path, OpenMode::kCreate);
+  if (!file.ok()) return file.status();
+  if (Status status = (*file)->write_at(bytes, 0); !status.ok()) return status;
+  return file;
 }
 
 Status TileWriter::ensure_directory(const std::string& path) {
@@ -233,14 +247,13 @@ Status TileWriter::publish() {
   if (published_size_ == size() && pending_.empty() && touched_.empty()) return {};
   if (Status status = settle(); !status.ok()) return status;
   std::set<std::string> parts;
+  std::vector<TileBuilder::Part> fresh;
   for (const TileBuilder::Part& part : builder_.parts()) {
     const std::string path = tile_path(part.tile);
-    if (!written_parts_.contains(path)) {
-      if (Status status = write_file(part.tile, part.bytes); !status.ok()) return status;
-      written_parts_.insert(path);
-    }
+    if (!written_parts_.contains(path)) fresh.push_back(part);
     parts.insert(path);
   }
+  if (Status status = write_files(fresh); !status.ok()) return status;
   written_parts_ = std::move(parts);
   if (Status status = sync_touched(); !status.ok()) return status;
   compares_ = false;

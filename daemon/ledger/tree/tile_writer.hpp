@@ -26,7 +26,7 @@ namespace xased {
 // writes once in a while, publish() syncs.
 class TileWriter {
  public:
-  static constexpr std::size_t kPendingMax = 32;
+  static constexpr std::size_t kPendingMax = 128;
 
   // What is there, and what was not.
   struct Opened {
@@ -87,7 +87,8 @@ class TileWriter {
 
   void take(xase::proto::Bytes leaf, const xase::proto::Hash& leaf_hash);
   Status settle();
-  Status write_file(const xase::proto::Tile& tile, xase::proto::Bytes bytes);
+  Status write_files(std::span<const TileBuilder::Part> tiles);
+  Result<std::unique_ptr<File>> write_temporary(const std::string& path, xase::proto::Bytes bytes);
   Status ensure_directory(const std::string& path);
   Status sync_touched();
   Status remove_partials(const std::string& path);

@@ -7,6 +7,7 @@
 #include "daemon/ledger/segment_names.hpp"
 #include "daemon/ledger/tree/checkpoint.hpp"
 #include "daemon/ledger/tree/leaf_walk.hpp"
+#include "daemon/ledger/tree/renew_tree.hpp"
 #include "proto/hashing.hpp"
 #include "proto/run_dir.hpp"
 #include "proto/seal.hpp"
@@ -37,7 +38,7 @@ TreeKeeper::TreeKeeper(FileSystem& fs, const Clock& clock, const Positions& posi
       positions_(positions),
       keys_(keys),
       options_(options),
-      directory_(options.state_dir + "/tree"),
+      directory_(tree_directory(options.state_dir)),
       signing_(options.signing) {}
 
 Result<TreeKeeper::Opened> TreeKeeper::open(FileSystem& fs, const Clock& clock,
@@ -54,6 +55,7 @@ Result<TreeKeeper::Opened> TreeKeeper::open(FileSystem& fs, const Clock& clock,
 // Gives what does not fit the journal; empty: nothing.
 Result<std::string> TreeKeeper::open_files() {
   constexpr mode_t kPrivate = 0700;
+  if (Status status = finish_renewal(fs_, options_.state_dir); !status.ok()) return status;
   if (Status status = fs_.make_directory(directory_, kPrivate); !status.ok()) return status;
   if (Status status = fs_.sync_directory(options_.state_dir); !status.ok()) return status;
   const auto read = read_checkpoint(fs_, directory_, options_.known);
@@ -89,11 +91,8 @@ Result<std::string> TreeKeeper::open_files() {
     }
   }
   if (!disagreement.empty()) {
-    writer_.reset();
-    const auto old_tree = set_aside(head);
-    if (!old_tree.ok()) return old_tree.status();
     counters_.disagreements.store(1, std::memory_order_relaxed);
-    if (Status status = begin_anew(*old_tree); !status.ok()) return status;
+    if (Status status = begin_anew(head); !status.ok()) return status;
   } else if (!expected_) {
     counters_.checkpoint_size.store(head.size, std::memory_order_relaxed);
   }
@@ -142,45 +141,23 @@ Status TreeKeeper::salvage(const Checkpoint& head) {
 }
 
 // A new tree; what the journal no longer has, out of the old one.
-Status TreeKeeper::begin_anew(const std::string& old_tree) {
+Status TreeKeeper::begin_anew(const Checkpoint& old_head) {
+  writer_.reset();
+  const auto begin = journal_begin();
+  if (!begin.ok()) return begin.status();
+  const auto renewed = renew_tree(fs_, options_.state_dir, old_head, *begin - 1);
+  if (!renewed.ok()) return renewed.status();
+  if (!renewed->stopped.ok()) stall_without(*begin, renewed->stopped);
   auto opened = TileWriter::open(fs_, directory_, 0, xase::proto::TreeFrontier().root(sha_));
   if (!opened.ok()) return opened.status();
   writer_ = std::move(opened->writer);
-  const auto begin = journal_begin();
-  if (!begin.ok()) return begin.status();
-  Status stopped;
-  Status status = walk_leaves(
-      fs_, old_tree, size_of_tree_with(fs_, old_tree, *begin - 1), *begin - 1,
-      [this](xase::proto::Bytes leaf, const Hash& hash) {
-        return writer_->append(writer_->size() + 1, leaf, hash);
-      },
-      stopped);
-  if (status.ok() && !stopped.ok()) stall_without(*begin, stopped);
-  return status;
+  return salvage(Checkpoint());
 }
 
 void TreeKeeper::stall_without(std::uint64_t begin, const Status& why) {
   stall("entries " + number(writer_->size() + 1) + " to " + number(begin - 1) +
         " are no longer in the journal, and the tree's files cannot be read: " + why.message() +
         "; put back a copy of STATE_DIR/tree and start again");
-}
-
-// Evidence of what happened: neither tree nor head is lost or written over. Gives where they are.
-Result<std::string> TreeKeeper::set_aside(const Checkpoint& head) {
-  constexpr mode_t kPrivate = 0700;
-  constexpr std::size_t kRootDigits = 16;
-  const std::string quarantine = options_.state_dir + "/quarantine";
-  if (Status status = fs_.make_directory(quarantine, kPrivate); !status.ok()) return status;
-  const std::string name = quarantine + "/tree-" + number(head.size) + "-" +
-                           xase::proto::to_hex(head.root).substr(0, kRootDigits);
-  std::string to = name;
-  for (int i = 1; fs_.exists(to); ++i) to = name + "." + std::to_string(i);
-  if (Status status = fs_.rename(directory_, to); !status.ok()) return status;
-  // The new name first, so that power loss cannot take both.
-  if (Status status = fs_.sync_directory(quarantine); !status.ok()) return status;
-  if (Status status = fs_.make_directory(directory_, kPrivate); !status.ok()) return status;
-  if (Status status = fs_.sync_directory(options_.state_dir); !status.ok()) return status;
-  return to;
 }
 
 Status TreeKeeper::append(const Entry& entry) {
@@ -373,8 +350,11 @@ nanoseconds TreeKeeper::put_off(const Status& status) {
 }
 
 Status TreeKeeper::finish() {
+  // Where it is far behind, the next start goes on.
+  const std::int64_t taking_end = clock_.boot_ns() + kFinishMax.count();
   while (!counters_.is_stalled &&
-         writer_->size() < positions_.durable.load(std::memory_order_acquire)) {
+         writer_->size() < positions_.durable.load(std::memory_order_acquire) &&
+         clock_.boot_ns() < taking_end) {
     if (Status status = take(kEntriesPerStep); !status.ok()) return status;
   }
   if (expected_ || writer_->size() <= counters_.checkpoint_size.load(std::memory_order_relaxed)) {

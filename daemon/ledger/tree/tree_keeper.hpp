@@ -11,11 +11,11 @@
 #include "daemon/config/log.hpp"
 #include "daemon/ledger/journal_reader.hpp"
 #include "daemon/ledger/positions.hpp"
-#include "daemon/ledger/sync_stage.hpp"
 #include "daemon/ledger/tree/epoch_keys.hpp"
 #include "daemon/ledger/tree/key_entry.hpp"
 #include "daemon/ledger/tree/ledger_keys.hpp"
 #include "daemon/ledger/tree/tile_writer.hpp"
+#include "daemon/ledger/upkeep_stage.hpp"
 #include "daemon/platform/clock.hpp"
 #include "proto/checkpoint.hpp"
 
@@ -48,10 +48,10 @@ struct TreeCounters {
   std::atomic<bool> waits_for_keys{false};
 };
 
-// The tree lies in STATE_DIR/tree. Made before the sync stage's thread starts, and that one's from
-// then on. What it does not get done, as on a full disk, it tries again: the journal is whole
+// The tree lies in STATE_DIR/tree. Made before the upkeep stage's thread starts, and that one's
+// from then on. What it does not get done, as on a full disk, it tries again: the journal is whole
 // without it, and the tree can be made from it at any time.
-class TreeKeeper final : public SyncSideWork {
+class TreeKeeper final : public UpkeepWork {
  public:
   struct Opened {
     std::unique_ptr<TreeKeeper> keeper;
@@ -67,7 +67,8 @@ class TreeKeeper final : public SyncSideWork {
 
   // A bounded number of entries, or a checkpoint where one is due.
   std::chrono::nanoseconds step() override;
-  // At a clean stop, once the thread has ended: everything durable, and a checkpoint over it.
+  // At a clean stop, once the thread has ended: everything durable, or as much as a few seconds
+  // are enough for, and a checkpoint over it.
   Status finish();
 
   const TreeCounters& counters() const { return counters_; }
@@ -77,8 +78,7 @@ class TreeKeeper final : public SyncSideWork {
              const TreeOptions& options);
   Result<std::string> open_files();
   Result<std::string> find_disagreement(const xase::proto::Checkpoint& head);
-  Result<std::string> set_aside(const xase::proto::Checkpoint& head);
-  Status begin_anew(const std::string& old_tree);
+  Status begin_anew(const xase::proto::Checkpoint& old_head);
   Status salvage(const xase::proto::Checkpoint& head);
   Result<std::uint64_t> journal_begin();
   Status take(std::size_t entries_max);

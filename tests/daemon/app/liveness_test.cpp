@@ -10,14 +10,14 @@ constexpr std::int64_t kStart = 1'000'000'000'000;
 
 TEST(Liveness, BelievesInStagesThatHaveJustStarted) {
   Liveness liveness;
-  EXPECT_TRUE(liveness.check(Steps{0, 0, 0}, kStart));
-  EXPECT_TRUE(liveness.check(Steps{0, 0, 0}, kStart + Liveness::kStallNs - 1));
+  EXPECT_TRUE(liveness.check(Steps{0, 0, 0, 0}, kStart));
+  EXPECT_TRUE(liveness.check(Steps{0, 0, 0, 0}, kStart + Liveness::kStallNs - 1));
 }
 
 TEST(Liveness, IsOverWhenOneStageAloneStands) {
   for (std::size_t standing = 0; standing < Liveness::kStages; ++standing) {
     Liveness liveness;
-    Steps steps{5, 5, 5};
+    Steps steps{5, 5, 5, 5};
     ASSERT_TRUE(liveness.check(steps, kStart));
     for (std::size_t i = 0; i < steps.size(); ++i) {
       if (i != standing) ++steps.at(i);
@@ -33,9 +33,9 @@ TEST(Liveness, CountsFromTheLastStepThatWasSeen) {
   Liveness liveness;
   std::int64_t now = kStart;
   for (std::uint64_t step = 1; step < 10; ++step) {
-    ASSERT_TRUE(liveness.check(Steps{step, step, step}, now)) << step;
+    ASSERT_TRUE(liveness.check(Steps{step, step, step, step}, now)) << step;
     now += Liveness::kStallNs / 2;
-    ASSERT_TRUE(liveness.check(Steps{step, step, step}, now)) << step;
+    ASSERT_TRUE(liveness.check(Steps{step, step, step, step}, now)) << step;
     now += Liveness::kStallNs / 3;
   }
 }
@@ -43,10 +43,10 @@ TEST(Liveness, CountsFromTheLastStepThatWasSeen) {
 TEST(Liveness, AMachineThatSleptIsNotAStall) {
   constexpr std::int64_t kSleptNs = 8LL * 3600 * 1'000'000'000;
   Liveness liveness;
-  ASSERT_TRUE(liveness.check(Steps{7, 7, 7}, kStart));
-  EXPECT_TRUE(liveness.check(Steps{7, 7, 7}, kStart + kSleptNs));
-  EXPECT_TRUE(liveness.check(Steps{7, 8, 8}, kStart + kSleptNs + Liveness::kStallNs - 1));
-  EXPECT_FALSE(liveness.check(Steps{7, 9, 9}, kStart + kSleptNs + Liveness::kStallNs));
+  ASSERT_TRUE(liveness.check(Steps{7, 7, 7, 7}, kStart));
+  EXPECT_TRUE(liveness.check(Steps{7, 7, 7, 7}, kStart + kSleptNs));
+  EXPECT_TRUE(liveness.check(Steps{7, 8, 8, 8}, kStart + kSleptNs + Liveness::kStallNs - 1));
+  EXPECT_FALSE(liveness.check(Steps{7, 9, 9, 9}, kStart + kSleptNs + Liveness::kStallNs));
 }
 
 }  // namespace

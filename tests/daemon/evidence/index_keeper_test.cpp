@@ -55,7 +55,7 @@ TEST_F(IndexKeeperTest, WritesARunOnceAllOfItIsDurable) {
   rig_.add_durably(kRun - 2, 3 * kRun);
   run();
   EXPECT_EQ(files().size(), rig_.durable() / kRun);
-  EXPECT_EQ(keeper_->indexed(), rig_.durable() / kRun * kRun);
+  EXPECT_EQ(keeper_->indexed().load(), rig_.durable() / kRun * kRun);
   const auto file = IndexFile::open(rig_.fs, index_directory(LedgerRig::kState), 1 + kRun);
   ASSERT_TRUE(file.ok());
   EXPECT_EQ((*file)->header().last, 2 * kRun);
@@ -143,7 +143,7 @@ TEST_F(IndexKeeperTest, PowerLossLeavesWholeFilesOrNone) {
   }
   open();
   run();
-  EXPECT_EQ(keeper_->indexed(), rig_.durable() / kRun * kRun);
+  EXPECT_EQ(keeper_->indexed().load(), rig_.durable() / kRun * kRun);
 }
 
 }  // namespace

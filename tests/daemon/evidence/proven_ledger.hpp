@@ -94,7 +94,7 @@ class ProvenLedger {
     positions.durable.store(last);
     IndexKeeper keeper(system_file_system(), clock, positions, state(), run_entries);
     for (int i = 0; i < 10'000; ++i) {
-      if (keeper.step() != std::chrono::nanoseconds(0)) return keeper.indexed();
+      if (keeper.step() != std::chrono::nanoseconds(0)) return keeper.indexed().load();
     }
     ADD_FAILURE() << "the index does not come to rest";
     return 0;

@@ -24,6 +24,44 @@ class FileSystemTest : public testing::Test {
   FileSystem& fs_ = system_file_system();
 };
 
+TEST_F(FileSystemTest, SyncsFilesOneByOneAndManyAtOnce) {
+  for (const int count : {0, 1, 5, 40}) {
+    std::vector<std::unique_ptr<File>> files;
+    for (int i = 0; i < count; ++i) {
+      auto file =
+          fs_.open(dir_ / (std::to_string(count) + "-" + std::to_string(i)), OpenMode::kCreate);
+      ASSERT_TRUE(file.ok());
+      ASSERT_TRUE((*file)->write_at(as_bytes("content"), 0).ok());
+      files.push_back(std::move(*file));
+    }
+    EXPECT_TRUE(fs_.sync_all(files).ok());
+    for (const auto& file : files) {
+      std::array<std::byte, 16> to{};
+      file->release_cache();
+      EXPECT_EQ(*file->read_at(to, 0), 7U);
+      EXPECT_EQ(as_text(std::span(to).first(7)), "content");
+    }
+  }
+}
+
+TEST(FakeFileSystemTest, LosesNothingOfFilesThatWereSyncedTogether) {
+  FakeFileSystem fs;
+  std::vector<std::unique_ptr<File>> files;
+  for (const char* name : {"a", "b", "c"}) {
+    auto file = fs.open(name, OpenMode::kCreate, 0600);
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE((*file)->write_at(as_bytes("x"), 0).ok());
+    files.push_back(std::move(*file));
+  }
+  fs.fail(FsCall::kSync, EIO, 2);
+  EXPECT_FALSE(fs.sync_all(files).ok());
+  EXPECT_TRUE(fs.sync_all(std::span(files).first(1)).ok());
+  ASSERT_TRUE(fs.sync_directory("").ok());
+  fs.crash();
+  EXPECT_EQ(fs.bytes("a").size(), 1U);
+  EXPECT_TRUE(fs.bytes("c").empty());
+}
+
 TEST_F(FileSystemTest, ReadsWhatItWroteAndLessAtTheEnd) {
   auto file = fs_.open(dir_ / "a", OpenMode::kCreate);
   ASSERT_TRUE(file.ok());

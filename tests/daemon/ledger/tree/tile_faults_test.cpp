@@ -204,16 +204,17 @@ TEST(TileFull, DiskHoldsUpCheckpointsAndLosesNothing) {
 }
 
 TEST(TileFull, DiskRefusesLeavesOnceMemoryHoldsAllThatItMay) {
-  const ChainedLeaves many(256 * 20);
+  constexpr std::size_t kMore = 256 * (TileWriter::kPendingMax / 2 + 4);
+  const ChainedLeaves many(kMore);
   TreeRig rig(many);
   ASSERT_TRUE(rig.open().ok());
   rig.fs.set_space(0);
-  EXPECT_EQ(rig.fill(256 * 20).code(), Code::kNoSpace);
+  EXPECT_EQ(rig.fill(kMore).code(), Code::kNoSpace);
   // A bundle and a tile each; one leaf may bring several.
   EXPECT_EQ(rig.writer->size(), 256 * TileWriter::kPendingMax / 2);
   rig.fs.heal();
-  rig.grow(256 * 20);
-  rig.expect_sound(256 * 20);
+  rig.grow(kMore);
+  rig.expect_sound(kMore);
 }
 
 }  // namespace

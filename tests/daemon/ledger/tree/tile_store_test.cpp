@@ -86,11 +86,12 @@ TEST(TileStore, KeepsPartialTilesUntilTheFullOneIsCoveredByACheckpoint) {
 }
 
 TEST(TileStore, KeepsPartialTilesOfWhatIsWrittenAndNotPublished) {
-  const ChainedLeaves leaves(256 * 40);
+  constexpr std::size_t kMore = 256 * (TileWriter::kPendingMax / 2 + 24);
+  const ChainedLeaves leaves(kMore);
   TreeRig rig(leaves);
   ASSERT_TRUE(rig.open().ok());
   rig.grow(200);
-  ASSERT_TRUE(rig.fill(256 * 40).ok());
+  ASSERT_TRUE(rig.fill(kMore).ok());
   // Memory holds less than that, so the first full tiles are on the disk, and no checkpoint knows.
   ASSERT_TRUE(rig.fs.has(std::string(kTreeDirectory) + "/tile/entries/000"));
   ASSERT_TRUE(rig.writer->remove_superseded().ok());
