@@ -1,6 +1,7 @@
 #include "daemon/ledger/journal.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <cstdlib>
 
 #include "daemon/ledger/segment_names.hpp"
