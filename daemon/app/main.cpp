@@ -161,7 +161,7 @@ int run(const Options& options, const DevMode* dev) {
            {{"version", kVersion}, {"run_dir", config.run_dir}, {"state_dir", config.state_dir}});
   (void)sd_notify(0, "READY=1\nSTATUS=Taking records");
 
-  constexpr std::int64_t kTickNs = 500'000'000;
+  constexpr std::int64_t kTickNs = 1'000'000'000;
   Watchdog watchdog;
   bool asked = false;
   while (!asked && !(*daemon)->has_failed()) {

@@ -12,7 +12,7 @@ using std::chrono::nanoseconds;
 namespace {
 
 constexpr std::size_t kResumeEntriesPerStep = 8192;
-constexpr nanoseconds kIdle = std::chrono::milliseconds(250);
+constexpr nanoseconds kIdle = std::chrono::seconds(1);
 
 }  // namespace
 

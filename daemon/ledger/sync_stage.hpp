@@ -65,7 +65,7 @@ class SyncStage {
   Status sync_pending();
 
   static constexpr std::size_t kRequestsMax = 1024;
-  static constexpr std::chrono::nanoseconds kIdle = std::chrono::seconds(1);
+  static constexpr std::chrono::nanoseconds kIdle = std::chrono::seconds(5);
 
   const Clock& clock_;
   Positions& positions_;
