@@ -1,5 +1,6 @@
 #include "daemon/app/daemon.hpp"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -269,6 +270,9 @@ void Daemon::open_stages(Recovery& recovery) {
   cache_release_ = std::make_unique<CacheRelease>(fs, clock, journal_directory(config_),
                                                   tree_->counters().size, index_->indexed());
   upkeep_.also_do(*cache_release_);
+  memory_release_ =
+      std::make_unique<MemoryRelease>(clock, positions_, [] { (void)::malloc_trim(0); });
+  upkeep_.also_do(*memory_release_);
   tap_ = std::make_unique<JournalTap>(fs, journal_directory(config_), positions_);
 }
 

@@ -23,6 +23,7 @@
 #include "daemon/ledger/journal_tap.hpp"
 #include "daemon/ledger/key_keeper.hpp"
 #include "daemon/ledger/ledger.hpp"
+#include "daemon/ledger/memory_release.hpp"
 #include "daemon/ledger/retention.hpp"
 #include "daemon/ledger/seals.hpp"
 #include "daemon/ledger/sync_stage.hpp"
@@ -103,6 +104,7 @@ class Daemon {
   std::unique_ptr<IndexKeeper> index_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<CacheRelease> cache_release_;
+  std::unique_ptr<MemoryRelease> memory_release_;
   std::unique_ptr<DeliveryStage> delivery_;
   std::unique_ptr<IntakeStage> intake_;
   std::unique_ptr<JournalTap> tap_;

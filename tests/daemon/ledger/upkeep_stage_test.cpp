@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "daemon/ledger/memory_release.hpp"
 #include "daemon/ledger/sync_stage.hpp"
 #include "tests/support/fake_file_system.hpp"
 #include "tests/support/manual_clock.hpp"
@@ -69,6 +70,33 @@ TEST(UpkeepStage, IsRungWheneverMoreIsDurable) {
   sync.resume(2);
   (void)sync.step();
   EXPECT_NE(upkeep.ticket(), rung);
+}
+
+TEST(MemoryRelease, GivesMemoryBackOnceItIsQuietAfterABurst) {
+  test::ManualClock clock;
+  Positions positions;
+  int released = 0;
+  MemoryRelease release(clock, positions, [&] { ++released; });
+  const auto pass = [&](milliseconds time) {
+    clock.advance(time);
+    (void)release.step();
+  };
+  pass(seconds(5));
+  EXPECT_EQ(released, 0);  // nothing was recorded
+  for (int i = 1; i <= 10; ++i) {
+    positions.journaled = 1000 * static_cast<std::uint64_t>(i);
+    pass(milliseconds(900));
+  }
+  EXPECT_EQ(released, 0);
+  pass(milliseconds(1000));
+  EXPECT_EQ(released, 1);
+  pass(seconds(5));
+  EXPECT_EQ(released, 1);
+  // A few records are no burst.
+  positions.journaled = 10'100;
+  pass(seconds(1));
+  pass(seconds(1));
+  EXPECT_EQ(released, 1);
 }
 
 }  // namespace
