@@ -57,6 +57,10 @@ class Decisions {
     keep(parts.decision_type, record.decision_type, Span::kDecisionType);
     keep(parts.model_id, record.model_id, Span::kModelId);
     keep(parts.model_version, record.model_version, Span::kModelVersion);
+    if (parts.confidence) {
+      record.confidence = fields.confidence = *parts.confidence;
+      fields.flags |= proto::kRecordHasConfidence;
+    }
     // No transaction id: each is recorded many times.
     all_.push_back(record);
     std::string& bytes = encoded_.emplace_back(proto::encoded_bytes(fields), '\0');

@@ -1,13 +1,9 @@
-#include "tests/bench/durable_bench.hpp"
-
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <memory>
 #include <stdexcept>
 #include <thread>
 
@@ -16,7 +12,8 @@
 #include "proto/frame.hpp"
 #include "proto/hashing.hpp"
 #include "proto/merkle.hpp"
-#include "tests/bench/own_daemon.hpp"
+#include "tests/bench/benches.hpp"
+#include "tests/bench/producers.hpp"
 
 namespace xase::bench {
 namespace {
@@ -25,27 +22,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-
-double a_second(std::size_t count, std::int64_t took_ns) {
-  return static_cast<double>(count) * 1e9 / static_cast<double>(took_ns);
-}
-
-std::unique_ptr<Client> open_client(const std::string& run_dir) {
-  Options options;
-  options.run_dir = run_dir;
-  options.on_full = OnFull::kBlock;
-  options.block_timeout = seconds(30);
-  return std::make_unique<Client>(options);
-}
-
-void must(Error error, const char* what) {
-  if (!ok(error)) throw std::runtime_error(std::string(what) + ": " + name(error));
-}
-
-void record_all(Client& client, const Decisions& decisions, std::size_t records) {
-  for (std::size_t i = 0; i < records; ++i) must(client.record(decisions[i]), "record()");
-  must(client.flush(Until::kDurable, seconds(120)), "flush()");
-}
 
 // Payloads, leaves and tree nodes of as many records, by one core.
 double hash_rate(const Decisions& decisions, std::size_t records) {
@@ -69,6 +45,20 @@ double hash_rate(const Decisions& decisions, std::size_t records) {
     tree.append(sha, leaf.previous);
   }
   return a_second(records, now_ns() - start);
+}
+
+// Records whose bytes in the journal one core hashes in a second, as one long message.
+double pass_rate(double bytes_a_record, std::size_t records) {
+  const std::vector<std::byte> piece(kPieceBytes, std::byte{'x'});
+  const auto pieces =
+      static_cast<std::size_t>(bytes_a_record * static_cast<double>(records)) / kPieceBytes + 1;
+  xased::Sha256 sha;
+  const std::int64_t start = now_ns();
+  sha.start();
+  for (std::size_t i = 0; i < pieces; ++i) sha.add(piece);
+  (void)sha.finish();
+  return static_cast<double>(pieces * kPieceBytes) / bytes_a_record * 1e9 /
+         static_cast<double>(now_ns() - start);
 }
 
 class File {
@@ -104,47 +94,6 @@ double write_rate(const std::string& folder, double bytes_a_record, std::size_t 
     file.sync();
   }
   return a_second(records, now_ns() - start);
-}
-
-// Each producer a process; they begin at once.
-double many_rate(const std::string& run_dir, const Decisions& decisions, std::size_t records,
-                 unsigned producers) {
-  std::array<int, 2> gate{};
-  if (::pipe(gate.data()) != 0) throw std::runtime_error("no pipe");
-  std::vector<pid_t> children;
-  for (unsigned i = 0; i < producers; ++i) {
-    const pid_t child = ::fork();
-    if (child < 0) throw std::runtime_error("cannot fork");
-    if (child != 0) {
-      children.push_back(child);
-      continue;
-    }
-    int code = 0;
-    try {
-      ::close(gate[1]);
-      const auto client = open_client(run_dir);
-      must(client->record(decisions[0]), "record()");
-      must(client->flush(Until::kDurable, seconds(30)), "flush()");
-      char byte = 0;
-      (void)!::read(gate[0], &byte, 1);  // until the gate opens
-      record_all(*client, decisions, records / producers);
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "xase-bench: a producer failed: %s\n", error.what());
-      code = 1;
-    }
-    ::_exit(code);
-  }
-  ::close(gate[0]);
-  std::this_thread::sleep_for(milliseconds(500));  // all stand at the gate
-  const std::int64_t start = now_ns();
-  ::close(gate[1]);
-  bool failed = false;
-  for (const pid_t child : children) {
-    int status = 0;
-    failed = ::waitpid(child, &status, 0) != child || status != 0 || failed;
-  }
-  if (failed) throw std::runtime_error("a producer failed");
-  return a_second(records / producers * producers, now_ns() - start);
 }
 
 void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value) {
@@ -221,43 +170,68 @@ Spread alone_ms(Client& client, const Decisions& decisions) {
 
 }  // namespace
 
-DurableBenchResult bench_durable(const Decisions& decisions, const DurableBenchOptions& options) {
-  DurableBenchResult result;
-  result.bytes_a_record =
+Report bench_durable(const Decisions& decisions, const Folders& folders,
+                     const DurableOptions& options) {
+  const double journal_bytes =
       decisions.mean_bytes() + static_cast<double>(proto::kFrameHeaderBytes + proto::kLeafBytes +
                                                    proto::kErasableHeaderBytes);
-  result.round_trip_before_ns = round_trip_ns();
-  OwnDaemon daemon(options.folder);
+  Report report;
+  report.command = "durable";
+  report.round_trip_before_ns = round_trip_ns();
+  const OwnDaemon daemon(folders);
   const auto client = open_client(daemon.run_dir());
   record_all(*client, decisions, decisions.size());
 
+  std::vector<double> passing;
   std::vector<double> hashing;
   std::vector<double> writing;
   std::vector<double> one;
   std::vector<double> many;
-  std::vector<double> against;
+  std::vector<double> of_limit;
+  std::vector<double> of_hashing;
+  std::vector<double> of_one;
   for (std::size_t run = 0; run < options.runs; ++run) {
+    passing.push_back(pass_rate(journal_bytes, options.records));
     hashing.push_back(hash_rate(decisions, options.records / 4));
-    writing.push_back(write_rate(options.folder, result.bytes_a_record, options.records / 4));
+    writing.push_back(write_rate(folders.disk, journal_bytes, options.records / 2));
     const std::int64_t start = now_ns();
     record_all(*client, decisions, options.records);
     one.push_back(a_second(options.records, now_ns() - start));
-    against.push_back(one.back() / std::min(hashing.back(), writing.back()));
-    many.push_back(many_rate(daemon.run_dir(), decisions, options.records, options.producers));
+    of_limit.push_back(one.back() / std::min(passing.back(), writing.back()));
+    of_hashing.push_back(one.back() / hashing.back());
+    many.push_back(durable_rate(daemon.run_dir(), decisions, options.records, options.producers));
+    of_one.push_back(many.back() / one.back());
   }
-  result.hashing = spread_of(hashing);
-  result.writing = spread_of(writing);
-  result.one_producer = spread_of(one);
-  result.many_producers = spread_of(many);
-  result.against_limit = spread_of(against);
+  report.section("ring to durable; a record is " + std::to_string(static_cast<int>(journal_bytes)) +
+                 " bytes in the journal");
+  report.line("limit.pass", "limit: one SHA-256 pass over the same bytes", "a second",
+              spread_of(passing));
+  report.line("limit.write", "limit: write and sync of the same bytes", "a second",
+              spread_of(writing));
+  report.line("limit.hashing", "limit: a core hashing what the ledger hashes, one by one",
+              "a second", spread_of(hashing));
+  report.line("durable.one", "one producer", "a second", spread_of(one));
+  report.line("durable.many", std::to_string(options.producers) + " producers", "a second",
+              spread_of(many));
+  report.line("durable.one.of_limit", "one producer, of the lower of the first two limits", "x",
+              spread_of(of_limit));
+  report.line("durable.one.of_hashing", "one producer, of the third", "x", spread_of(of_hashing));
+  report.line("durable.many.of_one", "many producers, of one", "x", spread_of(of_one));
+
   // Quiet again: the tree and the index come behind.
   std::this_thread::sleep_for(seconds(3));
-  result.sync_us = sync_us(options.folder);
-  result.wake_up_us = wake_up_us();
-  result.waited_us = waited_us(*client, decisions);
-  result.alone_ms = alone_ms(*client, decisions);
-  result.round_trip_after_ns = round_trip_ns();
-  return result;
+  const Spread sync = sync_us(folders.disk);
+  const Spread wake_up = wake_up_us();
+  const Spread waited = waited_us(*client, decisions);
+  report.section("a quiet daemon");
+  report.line("limit.sync", "limit: fdatasync of 4 KiB", "us", sync);
+  report.line("limit.wake_up", "limit: a thread's wake-up", "us", wake_up);
+  report.line("waited", "record_sync() until durable", "us", waited);
+  report.line("waited.of_limit", "the same, of one sync and one wake-up", "x",
+              waited.median / (sync.median + wake_up.median));
+  report.line("alone", "record() to durable, nobody waits", "ms", alone_ms(*client, decisions));
+  report.round_trip_after_ns = round_trip_ns();
+  return report;
 }
 
 }  // namespace xase::bench

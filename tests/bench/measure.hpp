@@ -34,12 +34,9 @@ inline Spread spread_of(std::vector<double> values) {
   return {values[values.size() / 2], values.front(), values.back()};
 }
 
-// The value that `share` of all lie at or below; 0 without one.
-inline double percentile(std::vector<double>& values, double share) {
-  if (values.empty()) return 0;
-  const auto at = static_cast<std::size_t>(share * static_cast<double>(values.size() - 1));
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at), values.end());
-  return values[at];
+// The value that `share` (0 to 1) of all lie at or below; `sorted` is not empty.
+inline double of_sorted(const std::vector<double>& sorted, double share) {
+  return sorted[static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1))];
 }
 
 // What two calls of the clock one after the other cost: the lowest of many.
@@ -92,7 +89,7 @@ inline double round_trip_ns() {
   return took / kTrips;
 }
 
-// "Intel(R) Xeon(R) ..., 2 CPUs".
+// "AMD EPYC, 2 cores".
 inline std::string machine() {
   std::ifstream info("/proc/cpuinfo");
   std::string name = "unknown processor";
@@ -101,7 +98,7 @@ inline std::string machine() {
     name = line.substr(std::min(line.find(": ") + 2, line.size()));
     break;
   }
-  return name + ", " + std::to_string(std::thread::hardware_concurrency()) + " CPUs";
+  return name + ", " + std::to_string(std::thread::hardware_concurrency()) + " cores";
 }
 
 }  // namespace xase::bench

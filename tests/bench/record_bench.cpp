@@ -1,12 +1,10 @@
-#include "tests/bench/record_bench.hpp"
-
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 
 #include "tests/bench/alternatives.hpp"
-#include "tests/bench/own_daemon.hpp"
+#include "tests/bench/benches.hpp"
 
 namespace xase::bench {
 namespace {
@@ -16,8 +14,9 @@ using std::chrono::seconds;
 // Records at once: they fit the ring, so that no one finds it full.
 constexpr std::size_t kBurst = 2'000;
 constexpr std::size_t kRingBytes = std::size_t{8} << 20;
-// More than any cache here holds.
-constexpr std::size_t kEvictBytes = std::size_t{64} << 20;
+// More than the caches of one core hold, and more than any cache here does.
+constexpr std::size_t kCoreCacheBytes = std::size_t{4} << 20;
+constexpr std::size_t kAllCacheBytes = std::size_t{96} << 20;
 
 // record() as an alternative, with the daemon at the other end.
 class XaseRecord final : public Alternative {
@@ -29,8 +28,8 @@ class XaseRecord final : public Alternative {
     client_ = std::make_unique<Client>(options);
   }
   const char* name() const override { return "xase record()"; }
-  void take(std::string_view /*record*/) override { call(next_++); }
-  void call(std::size_t i) {
+  void take(std::string_view /*record*/) override { record(next_++); }
+  void record(std::size_t i) {
     if (const Error error = client_->record(decisions_[i]); !ok(error)) {
       throw std::runtime_error(std::string("record(): ") + xase::name(error) + ", " +
                                last_error_message());
@@ -62,93 +61,175 @@ double burst_ns(Alternative& way, const Decisions& decisions, std::size_t record
   return static_cast<double>(took) / static_cast<double>(done);
 }
 
+// One after the other in each run, so that a busy neighbour meets all of them.
+void measure_bursts(XaseRecord& record, const Decisions& decisions, const Folders& folders,
+                    const RecordOptions& options, Report& report) {
+  const std::vector<std::pair<const char*, std::function<std::unique_ptr<Alternative>()>>> others{
+      {"boost", [] { return std::make_unique<BoostQueue>(); }},
+      {"datagram", [] { return std::make_unique<Datagram>(); }},
+      {"pipe", [] { return std::make_unique<Pipe>(); }},
+      {"append", [&] { return std::make_unique<FileAppend>(folders.disk); }},
+      {"spdlog", [&] { return std::make_unique<SpdlogAsync>(folders.disk); }}};
+  struct Way {
+    std::string key;
+    std::string name;
+    std::vector<double> ns;
+    std::vector<double> ratios;  // to the copy of the same run
+  };
+  std::vector<Way> ways(2 + others.size());
+  std::vector<double> against_datagram;
+  PlainCopy plain;
+  const auto note = [](Way& way, const char* key, const Alternative& of, double ns, double copy) {
+    way.key = key;
+    way.name = of.name();
+    way.ns.push_back(ns);
+    way.ratios.push_back(ns / copy);
+  };
+  for (std::size_t run = 0; run < options.runs; ++run) {
+    const double copy = burst_ns(plain, decisions, options.records);
+    note(ways[0], "copy", plain, copy, copy);
+    const double ours = burst_ns(record, decisions, options.records);
+    note(ways[1], "record", record, ours, copy);
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      const auto other = others[i].second();
+      // These take a microsecond and more: fewer of them tell as much.
+      const double ns = burst_ns(*other, decisions, options.records / 5);
+      note(ways[2 + i], others[i].first, *other, ns, copy);
+      if (ways[2 + i].key == "datagram") against_datagram.push_back(ns / ours);
+    }
+  }
+  report.section("in bursts of " + std::to_string(kBurst));
+  for (const Way& way : ways) report.line("burst." + way.key, way.name, "ns", spread_of(way.ns));
+  report.section("the same, against the copy in the same run");
+  for (const Way& way : ways) {
+    report.line("burst." + way.key + ".of_copy", way.name, "x", spread_of(way.ratios));
+  }
+  report.line("burst.datagram.of_record", "Unix datagram, against record()", "x",
+              spread_of(against_datagram));
+}
+
 void wait_until(std::int64_t when_ns) {
   while (now_ns() < when_ns) {
   }
 }
 
-// Each call on its own, with `before` ahead of each.
-CallLine measure_calls(const std::string& name, XaseRecord& way, std::size_t calls, double clock_ns,
-                       const std::function<void()>& before) {
+// Reads a decision, as an app has that just made it.
+void touch(const Decisions& decisions, std::size_t i) {
+  const Record& record = decisions[i];
+  unsigned sum = 0;
+  for (const std::string_view part : {record.input, record.output, record.context,
+                                      record.explanation, record.policy, record.model_id}) {
+    for (const char byte : part) sum += static_cast<unsigned char>(byte);
+  }
+  for (const char byte : decisions.encoded(i)) sum += static_cast<unsigned char>(byte);
+  asm volatile("" : : "r"(sum) : "memory");
+}
+
+using Before = std::function<void(std::size_t)>;
+
+// An app that does something else between its calls.
+class Rhythm {
+ public:
+  explicit Rhythm(const Decisions& decisions) : decisions_(decisions), cold_(kAllCacheBytes, 1) {}
+  Before every(std::int64_t interval_ns) {
+    return [this, interval_ns](std::size_t) {
+      next_ = std::max(next_ + interval_ns, now_ns());
+      wait_until(next_);
+    };
+  }
+  // Works on so many bytes of its own. `then_makes`: and then makes its decision.
+  Before works_on(std::size_t bytes, bool then_makes) {
+    return [this, bytes, then_makes](std::size_t i) {
+      constexpr std::size_t kLine = 64;
+      for (std::size_t at = 0; at < bytes; at += kLine) ++cold_[at];
+      if (then_makes) touch(decisions_, i);
+    };
+  }
+
+ private:
+  const Decisions& decisions_;
+  std::vector<char> cold_;
+  std::int64_t next_ = now_ns();
+};
+
+// Each call on its own, with `before` ahead of each; nanoseconds, sorted.
+template <class Call>
+std::vector<double> measure_calls(std::size_t calls, double clock_ns, const Before& before,
+                                  const Call& call) {
   std::vector<double> took;
   took.reserve(calls);
   for (std::size_t i = 0; i < calls; ++i) {
-    before();
+    before(i);
     const std::int64_t start = now_ns();
-    way.call(i);
+    call(i);
     took.push_back(std::max(static_cast<double>(now_ns() - start) - clock_ns, 0.0));
   }
-  way.settle();
-  CallLine line{name, calls, percentile(took, 0.5), percentile(took, 0.99), 0};
-  line.highest_ns = percentile(took, 1);
-  return line;
+  std::sort(took.begin(), took.end());
+  return took;
+}
+
+// How long so many of all calls take at most: the picture of their distribution.
+Series distribution(const std::string& key, const std::vector<double>& sorted) {
+  Series series{"distribution." + key, "share of the calls, %", "at most, ns", {}};
+  for (const double percent :
+       {0.0, 1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.5, 99.9, 99.95, 99.99, 100.0}) {
+    series.points.push_back({percent, of_sorted(sorted, percent / 100)});
+  }
+  return series;
+}
+
+void measure_single_calls(XaseRecord& record, const Decisions& decisions, std::size_t records,
+                          Report& report) {
+  struct Case {
+    const char* key;
+    const char* name;
+    std::size_t calls;
+    Before before;
+  };
+  Rhythm rhythm(decisions);
+  constexpr std::int64_t kPacedNs = 10'000;
+  constexpr std::int64_t kMillisecondNs = 1'000'000;
+  const std::vector<Case> cases{
+      {"paced", "one every 10 us", records / 2, rhythm.every(kPacedNs)},
+      {"sparse", "one a millisecond", records / 20, rhythm.every(kMillisecondNs)},
+      {"cold", "the core's caches evicted before each", records / 20,
+       rhythm.works_on(kCoreCacheBytes, true)},
+      {"colder", "all caches evicted before each, decision made", records / 200,
+       rhythm.works_on(kAllCacheBytes, true)},
+      {"coldest", "all caches evicted before each, decision too", records / 200,
+       rhythm.works_on(kAllCacheBytes, false)}};
+  const double clock_ns = clock_cost_ns();
+  report.section("one by one, the clock's " + std::to_string(static_cast<int>(clock_ns)) +
+                 " ns taken off");
+  PlainCopy plain;
+  for (const Case& one : cases) {
+    const std::vector<double> copies = measure_calls(
+        one.calls, clock_ns, one.before, [&](std::size_t i) { plain.take(decisions.encoded(i)); });
+    const std::vector<double> calls =
+        measure_calls(one.calls, clock_ns, one.before, [&](std::size_t i) { record.record(i); });
+    record.settle();
+    const std::string key = std::string("call.") + one.key;
+    const std::string name = one.name;
+    report.line(key + ".copy", name + ": the copy, median", "ns", of_sorted(copies, 0.5));
+    report.line(key + ".median", name + ": record(), median", "ns", of_sorted(calls, 0.5));
+    report.line(key + ".p99", name + ": record(), p99", "ns", of_sorted(calls, 0.99));
+    report.series.push_back(distribution(one.key, calls));
+  }
 }
 
 }  // namespace
 
-RecordBenchResult bench_record(const Decisions& decisions, const RecordBenchOptions& options) {
-  RecordBenchResult result;
-  result.mean_bytes = decisions.mean_bytes();
-  result.clock_ns = clock_cost_ns();
-  result.round_trip_before_ns = round_trip_ns();
-  OwnDaemon daemon(options.folder);
+Report bench_record(const Decisions& decisions, const Folders& folders,
+                    const RecordOptions& options) {
+  Report report;
+  report.command = "record";
+  report.round_trip_before_ns = round_trip_ns();
+  const OwnDaemon daemon(folders);
   XaseRecord record(decisions, daemon.run_dir());
-
-  // One after the other in each run, so that a busy neighbour meets all of them.
-  std::vector<std::function<std::unique_ptr<Alternative>()>> others{
-      [] { return std::make_unique<BoostQueue>(); }, [] { return std::make_unique<Datagram>(); },
-      [] { return std::make_unique<Pipe>(); },
-      [&] { return std::make_unique<FileAppend>(options.folder); },
-      [&] { return std::make_unique<SpdlogAsync>(options.folder); }};
-  std::vector<std::string> names;
-  std::vector<std::vector<double>> ns;
-  std::vector<std::vector<double>> ratios;
-  const auto note = [&](std::size_t line, const char* name, double value, double copy) {
-    if (names.size() <= line) {
-      names.emplace_back(name);
-      ns.emplace_back();
-      ratios.emplace_back();
-    }
-    ns[line].push_back(value);
-    ratios[line].push_back(value / copy);
-  };
-  PlainCopy plain;
-  for (std::size_t run = 0; run < options.runs; ++run) {
-    const double copy = burst_ns(plain, decisions, options.records);
-    note(0, plain.name(), copy, copy);
-    note(1, record.name(), burst_ns(record, decisions, options.records), copy);
-    for (std::size_t i = 0; i < others.size(); ++i) {
-      const auto other = others[i]();
-      // These take a microsecond and more: fewer of them tell as much.
-      const double value = burst_ns(*other, decisions, options.records / 5);
-      note(2 + i, other->name(), value, copy);
-    }
-  }
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    result.bursts.push_back({names[i], spread_of(ns[i]), spread_of(ratios[i])});
-  }
-
-  std::int64_t next = now_ns();
-  const auto every = [&next](std::int64_t interval_ns) {
-    return [&next, interval_ns] {
-      next = std::max(next + interval_ns, now_ns());
-      wait_until(next);
-    };
-  };
-  constexpr std::int64_t kPacedNs = 10'000;
-  constexpr std::int64_t kMillisecondNs = 1'000'000;
-  result.calls.push_back(measure_calls("one every 10 us", record, options.records / 2,
-                                       result.clock_ns, every(kPacedNs)));
-  result.calls.push_back(measure_calls("one a millisecond", record, options.records / 50,
-                                       result.clock_ns, every(kMillisecondNs)));
-  std::vector<char> cold(kEvictBytes, '\1');
-  result.calls.push_back(measure_calls("the caches evicted before each", record,
-                                       options.records / 300, result.clock_ns, [&cold] {
-                                         for (std::size_t i = 0; i < cold.size(); i += 64)
-                                           ++cold[i];
-                                       }));
-  result.round_trip_after_ns = round_trip_ns();
-  return result;
+  measure_bursts(record, decisions, folders, options, report);
+  measure_single_calls(record, decisions, options.records, report);
+  report.round_trip_after_ns = round_trip_ns();
+  return report;
 }
 
 }  // namespace xase::bench

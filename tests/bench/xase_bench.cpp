@@ -3,15 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <functional>
 #include <string>
 
-#include "tests/bench/durable_bench.hpp"
-#include "tests/bench/record_bench.hpp"
+#include "tests/bench/benches.hpp"
 
 namespace {
 
-using nlohmann::json;
 using namespace xase::bench;  // NOLINT(google-build-using-namespace)
 
 // A folder that goes with the run.
@@ -20,7 +18,10 @@ class Folder {
   explicit Folder(const std::string& parent) : path_(parent + "/xase-bench-XXXXXX") {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot write in " + parent);
   }
-  ~Folder() { std::filesystem::remove_all(path_); }
+  ~Folder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
   const std::string& path() const { return path_; }
@@ -29,140 +30,151 @@ class Folder {
   std::string path_;
 };
 
-json json_of(const Spread& spread) {
-  return {{"median", spread.median}, {"lowest", spread.lowest}, {"highest", spread.highest}};
+// Where rings are small change, memory; else the disk.
+std::string default_run_folder(const std::string& disk) {
+  constexpr const char* kShared = "/dev/shm";
+  constexpr std::uintmax_t kEnough = std::uintmax_t{1} << 30;
+  std::error_code error;
+  const auto space = std::filesystem::space(kShared, error);
+  const bool fits = !error && space.available >= kEnough && ::access(kShared, W_OK) == 0;
+  return fits ? kShared : disk;
 }
 
-json json_of(const RecordBenchResult& result) {
-  json bursts = json::array();
-  for (const BurstLine& line : result.bursts) {
-    bursts.push_back({{"name", line.name},
-                      {"ns_a_record", json_of(line.ns)},
-                      {"against_copy", json_of(line.against_copy)}});
+// The commands, each with its options.
+class Program {
+ public:
+  Program() {
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.add_option("--data", data_, "records, one JSON object a line")->check(CLI::ExistingFile);
+    app_.add_option("--folder", disk_, "where the disk is that is measured")
+        ->check(CLI::ExistingDirectory);
+    app_.add_option("--run-folder", memory_, "where rings are: a tmpfs, as /run is")
+        ->check(CLI::ExistingDirectory);
+    app_.add_flag("--json", as_json_, "print JSON");
+    add_recording();
+    add_delivering();
+    add_resting();
   }
-  json calls = json::array();
-  for (const CallLine& line : result.calls) {
-    calls.push_back({{"name", line.name},
-                     {"calls", line.calls},
-                     {"median_ns", line.median_ns},
-                     {"p99_ns", line.p99_ns},
-                     {"highest_ns", line.highest_ns}});
+
+  int run(int argc, char** argv) {
+    CLI11_PARSE(app_, argc, argv);
+    const Decisions decisions(data_);
+    const Folder disk(disk_);
+    const Folder memory(memory_.empty() ? default_run_folder(disk_) : memory_);
+    const Report report = chosen_(decisions, {disk.path(), memory.path()});
+    if (as_json_) {
+      print_json(report);
+    } else {
+      print_table(report);
+    }
+    return 0;
   }
-  return {{"machine", machine()},
-          {"mean_record_bytes", result.mean_bytes},
-          {"clock_ns", result.clock_ns},
-          {"cache_line_round_trip_ns",
-           {{"before", result.round_trip_before_ns}, {"after", result.round_trip_after_ns}}},
-          {"bursts", bursts},
-          {"calls", calls}};
-}
 
-json json_of(const DurableBenchResult& result) {
-  return {{"machine", machine()},
-          {"journal_bytes_a_record", result.bytes_a_record},
-          {"cache_line_round_trip_ns",
-           {{"before", result.round_trip_before_ns}, {"after", result.round_trip_after_ns}}},
-          {"records_a_second",
-           {{"limit_hashing", json_of(result.hashing)},
-            {"limit_writing", json_of(result.writing)},
-            {"one_producer", json_of(result.one_producer)},
-            {"many_producers", json_of(result.many_producers)}}},
-          {"against_limit", json_of(result.against_limit)},
-          {"waited_us", json_of(result.waited_us)},
-          {"sync_us", json_of(result.sync_us)},
-          {"wake_up_us", json_of(result.wake_up_us)},
-          {"alone_ms", json_of(result.alone_ms)}};
-}
+ private:
+  using Bench = std::function<Report(const Decisions&, const Folders&)>;
 
-void print_head(double before_ns, double after_ns) {
-  std::printf("%s\ncache line there and back: %.0f ns before, %.0f ns after\n\n", machine().c_str(),
-              before_ns, after_ns);
-}
-
-void print(const RecordBenchResult& result) {
-  print_head(result.round_trip_before_ns, result.round_trip_after_ns);
-  std::printf(
-      "a real decision, %.0f bytes, in bursts%*s ns a record   (lowest to highest)   "
-      "x the copy\n",
-      result.mean_bytes, 6, "");
-  for (const BurstLine& line : result.bursts) {
-    std::printf("  %-42s %9.1f   %9.1f to %9.1f   %9.2f (%.2f to %.2f)\n", line.name.c_str(),
-                line.ns.median, line.ns.lowest, line.ns.highest, line.against_copy.median,
-                line.against_copy.lowest, line.against_copy.highest);
+  CLI::App& command(const char* name, const char* what, Bench bench) {
+    CLI::App& made = *app_.add_subcommand(name, what);
+    made.callback([this, bench = std::move(bench)] { chosen_ = bench; });
+    return made;
   }
-  std::printf("\nrecord(), each call on its own; %.0f ns of the clock's are taken off\n",
-              result.clock_ns);
-  for (const CallLine& line : result.calls) {
-    std::printf("  %-42s median %8.0f ns   p99 %8.0f ns   highest %9.0f ns   of %zu\n",
-                line.name.c_str(), line.median_ns, line.p99_ns, line.highest_ns, line.calls);
-  }
-}
 
-void print(const DurableBenchResult& result) {
-  print_head(result.round_trip_before_ns, result.round_trip_after_ns);
-  const auto line = [](const char* name, const Spread& spread, const char* unit) {
-    std::printf("  %-52s %12.0f   (%.0f to %.0f) %s\n", name, spread.median, spread.lowest,
-                spread.highest, unit);
-  };
-  std::printf("real decisions, %.0f bytes each in the journal\n", result.bytes_a_record);
-  line("limit: one core hashing what the ledger hashes", result.hashing, "a second");
-  line("limit: writing and syncing what the journal writes", result.writing, "a second");
-  line("ring to durable, one producer", result.one_producer, "a second");
-  line("ring to durable, many producers", result.many_producers, "a second");
-  std::printf("  %-52s %12.2f   (%.2f to %.2f)\n", "one producer, of the lower limit",
-              result.against_limit.median, result.against_limit.lowest,
-              result.against_limit.highest);
-  std::printf("\na quiet daemon\n");
-  line("limit: fdatasync of 4 KiB", result.sync_us, "us");
-  line("limit: a thread's wake-up", result.wake_up_us, "us");
-  line("record_sync() until durable", result.waited_us, "us");
-  std::printf("  %-52s %12.1f   (%.1f to %.1f) ms\n", "record() to durable, nobody waits",
-              result.alone_ms.median, result.alone_ms.lowest, result.alone_ms.highest);
-}
-
-template <class Result>
-void show(const Result& result, bool as_json) {
-  if (as_json) {
-    std::printf("%s\n", json_of(result).dump(2).c_str());
-  } else {
-    print(result);
+  // Options of a size.
+  static void size(CLI::App& of, const char* name, std::size_t& to, const char* what) {
+    of.add_option(name, to, what)->check(CLI::Range(std::size_t{1}, std::size_t{1} << 40));
   }
-}
+  static void seconds(CLI::App& of, const char* name, double& to, const char* what) {
+    of.add_option(name, to, what)->check(CLI::Range(0.1, 1e6));
+  }
+
+  void add_recording() {
+    CLI::App& record =
+        command("record", "what one call of record() costs its caller",
+                [this](const auto& of, const auto& in) { return bench_record(of, in, record_); });
+    size(record, "--runs", record_.runs, "runs, each of everything");
+    size(record, "--records", record_.records, "records of each in a run, 1,000 at least");
+    CLI::App& durable =
+        command("durable", "how fast records become durable",
+                [this](const auto& of, const auto& in) { return bench_durable(of, in, durable_); });
+    size(durable, "--runs", durable_.runs, "runs, each of everything");
+    size(durable, "--records", durable_.records, "records of each in a run");
+    durable.add_option("--producers", durable_.producers, "processes of the second line")
+        ->check(CLI::Range(1, 256));
+    CLI::App& drain =
+        command("drain", "from a ring to private memory",
+                [this](const auto&, const auto& in) { return bench_drain(in, drain_); });
+    size(drain, "--runs", drain_.runs, "runs, each of everything");
+    size(drain, "--records", drain_.records, "records in a run");
+    drain.add_option("--bytes", drain_.record_bytes, "bytes of a record")
+        ->check(CLI::Range(1, 1 << 18));
+    CLI::App& scale =
+        command("scale", "the cost of a record by producers and by size of the ledger",
+                [this](const auto& of, const auto& in) { return bench_scale(of, in, scale_); });
+    size(scale, "--runs", scale_.runs, "runs, each of everything");
+    size(scale, "--records", scale_.records, "records in a run, of all producers together");
+    scale.add_option("--producers", scale_.producers_max, "processes at most, from 1, doubling")
+        ->check(CLI::Range(1, 1024));
+    size(scale, "--ledger", scale_.ledger, "records up to which the ledger grows, 1.3 KB each");
+  }
+
+  void add_delivering() {
+    CLI::App& delivery = command(
+        "delivery", "records delivered in a second",
+        [this](const auto& of, const auto& in) { return bench_delivery(of, in, delivery_); });
+    size(delivery, "--runs", delivery_.runs, "runs, each of everything");
+    size(delivery, "--records", delivery_.records, "records in a run, 300 at least");
+    seconds(delivery, "--limited-seconds", delivery_.limited_seconds,
+            "how long one is posted to that admits 100 a second");
+    CLI::App& backlog =
+        command("backlog", "what records cost that wait for an API that is away",
+                [this](const auto& of, const auto& in) { return bench_backlog(of, in, backlog_); });
+    size(backlog, "--records", backlog_.records, "records that wait, 2,000 at least, 1.3 KB each");
+    size(backlog, "--restarts", backlog_.restarts, "how often the daemon is killed");
+    CLI::App& outage =
+        command("outage", "backlog and latency while an API is away, and after",
+                [this](const auto& of, const auto& in) { return bench_outage(of, in, outage_); });
+    seconds(outage, "--before", outage_.seconds_before, "seconds until it goes");
+    seconds(outage, "--away", outage_.seconds_away, "seconds until it comes back");
+    outage.add_option("--rate", outage_.rate, "records a second")->check(CLI::Range(1, 100'000));
+  }
+
+  void add_resting() {
+    CLI::App& idle =
+        command("idle", "what a daemon costs that has nothing to do",
+                [this](const auto& of, const auto& in) { return bench_idle(of, in, idle_); });
+    size(idle, "--runs", idle_.runs, "runs");
+    seconds(idle, "--seconds", idle_.seconds, "seconds of a run");
+    CLI::App& library =
+        command("library", "what the library costs its app",
+                [this](const auto& of, const auto& in) { return bench_library(of, in, library_); });
+    size(library, "--threads", library_.threads, "threads that record for the first time");
+  }
+
+  CLI::App app_{"What xase costs on this machine, beside the machine's own limits"};
+  std::string data_ = XASE_BENCH_DATA;
+  std::string disk_ = std::filesystem::temp_directory_path();
+  std::string memory_;
+  bool as_json_ = false;
+  RecordOptions record_;
+  DurableOptions durable_;
+  DrainOptions drain_;
+  ScaleOptions scale_;
+  DeliveryOptions delivery_;
+  BacklogOptions backlog_;
+  OutageOptions outage_;
+  IdleOptions idle_;
+  LibraryOptions library_;
+  Bench chosen_;
+};
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"What xase costs on this machine, beside the machine's own limits"};
-  app.require_subcommand(1);
-  std::string data = XASE_BENCH_DATA;
-  std::string folder = std::filesystem::temp_directory_path();
-  bool as_json = false;
-  app.add_option("--data", data, "records, one JSON object a line")->check(CLI::ExistingFile);
-  app.add_option("--folder", folder, "where the disk is that is measured")
-      ->check(CLI::ExistingDirectory);
-  app.add_flag("--json", as_json, "print JSON");
-  RecordBenchOptions record;
-  CLI::App* record_command =
-      app.add_subcommand("record", "what one call of record() costs its caller")->fallthrough();
-  record_command->add_option("--runs", record.runs, "runs, each of everything");
-  record_command->add_option("--records", record.records, "records of each in a run");
-  DurableBenchOptions durable;
-  CLI::App* durable_command =
-      app.add_subcommand("durable", "how fast records become durable")->fallthrough();
-  durable_command->add_option("--runs", durable.runs, "runs, each of everything");
-  durable_command->add_option("--records", durable.records, "records of each in a run");
-  durable_command->add_option("--producers", durable.producers, "processes of the second line")
-      ->check(CLI::Range(1, 256));
-  CLI11_PARSE(app, argc, argv);
   try {
-    const Decisions decisions(data);
-    const Folder own(folder);
-    record.folder = durable.folder = own.path();
-    if (record_command->parsed()) show(bench_record(decisions, record), as_json);
-    if (durable_command->parsed()) show(bench_durable(decisions, durable), as_json);
+    return Program().run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "xase-bench: %s\n", error.what());
     return 1;
   }
-  return 0;
 }
