@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/lockfree/spsc_queue.hpp>
@@ -47,6 +48,59 @@ class PlainCopy final : public Alternative {
  private:
   std::vector<char> memory_ = std::vector<char>(std::size_t{4} << 20, '\1');
   std::size_t at_ = 0;
+};
+
+// The limit of whoever hands bytes to another core: the same copy, while that core copies out what
+// is there. Nothing is framed, checked or kept.
+class SharedCopy final : public Alternative {
+ public:
+  SharedCopy() {
+    reader_ = std::jthread([this](const std::stop_token& stop) { drain(stop); });
+  }
+  const char* name() const override { return "the copy, another core copying out"; }
+  void take(std::string_view record) override {
+    const std::size_t bytes = line_up(record.size());
+    const std::size_t index = written_ % kBytes;
+    const std::size_t skip = index + bytes > kBytes ? kBytes - index : 0;
+    std::memcpy(memory_.data() + (written_ + skip) % kBytes, record.data(), record.size());
+    written_ += skip + bytes;
+    committed_.store(written_, std::memory_order_release);
+  }
+  void settle() override {
+    while (released_.load(std::memory_order_acquire) != written_) {
+    }
+  }
+
+ private:
+  static constexpr std::size_t kBytes = std::size_t{4} << 20;
+  static constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
+  static std::size_t line_up(std::size_t bytes) {
+    constexpr std::size_t kLine = 64;
+    return (bytes + kLine - 1) / kLine * kLine;
+  }
+  void drain(const std::stop_token& stop) {
+    std::vector<char> batch(kBatchBytes);
+    std::size_t at = 0;
+    while (!stop.stop_requested()) {
+      const std::size_t there = committed_.load(std::memory_order_acquire);
+      if (there == at) {
+        std::this_thread::yield();
+        continue;
+      }
+      const std::size_t index = at % kBytes;
+      const std::size_t bytes = std::min({there - at, kBytes - index, kBatchBytes});
+      std::memcpy(batch.data(), memory_.data() + index, bytes);
+      asm volatile("" : : "r"(batch.data()) : "memory");
+      at += bytes;
+      released_.store(at, std::memory_order_release);
+    }
+  }
+
+  std::vector<char> memory_ = std::vector<char>(kBytes, '\1');
+  std::size_t written_ = 0;
+  alignas(128) std::atomic<std::size_t> committed_{0};
+  alignas(128) std::atomic<std::size_t> released_{0};
+  std::jthread reader_;  // last: it stops first
 };
 
 // A queue of the same bytes in the process: no other process reads it, and none survives it.

@@ -26,6 +26,8 @@ class Decisions {
   std::size_t size() const { return all_.size(); }
   // By number, again and again from the first.
   const Record& operator[](std::size_t i) const { return all_[i % all_.size()]; }
+  // What that record views, one part behind the other.
+  std::string_view text(std::size_t i) const { return texts_[i % texts_.size()]; }
   // As it lies in a ring.
   const std::string& encoded(std::size_t i) const { return encoded_[i % encoded_.size()]; }
   double mean_bytes() const {
@@ -43,8 +45,12 @@ class Decisions {
     if (!problem.ok()) throw std::runtime_error(path + ": " + problem.message);
     Record record;
     proto::RecordFields fields;
+    std::string& kept = texts_.emplace_back();
+    kept.reserve(size);  // it never moves: the parts are parts of the line
     const auto keep = [&](std::string_view part, std::string_view& to, proto::Span span) {
-      to = texts_.emplace_back(part);
+      if (part.empty()) return;
+      to = std::string_view(kept.data() + kept.size(), part.size());
+      kept.append(part);
       fields.span(span) = to;
     };
     using proto::Span;

@@ -11,9 +11,9 @@ namespace {
 
 using std::chrono::seconds;
 
-// Records at once: they fit the ring, so that no one finds it full.
-constexpr std::size_t kBurst = 2'000;
-constexpr std::size_t kRingBytes = std::size_t{8} << 20;
+// Records at once: they fit a quarter of the ring, so that no one rings the bell, as more would.
+constexpr std::size_t kBurst = 1'000;
+constexpr std::size_t kShortBurst = 100;
 // More than the caches of one core hold, and more than any cache here does.
 constexpr std::size_t kCoreCacheBytes = std::size_t{4} << 20;
 constexpr std::size_t kAllCacheBytes = std::size_t{96} << 20;
@@ -24,7 +24,6 @@ class XaseRecord final : public Alternative {
   XaseRecord(const Decisions& decisions, const std::string& run_dir) : decisions_(decisions) {
     Options options;
     options.run_dir = run_dir;
-    options.ring_bytes = kRingBytes;
     client_ = std::make_unique<Client>(options);
   }
   const char* name() const override { return "xase record()"; }
@@ -47,65 +46,87 @@ class XaseRecord final : public Alternative {
   std::size_t next_ = 0;
 };
 
-// Nanoseconds a record, in bursts with rests between them that do not count.
-double burst_ns(Alternative& way, const Decisions& decisions, std::size_t records) {
-  std::int64_t took = 0;
-  std::size_t done = 0;
-  while (done < records) {
+// Nanoseconds a record: the median of bursts with rests between them that do not count.
+double burst_ns(Alternative& way, const Decisions& decisions, std::size_t records,
+                std::size_t burst) {
+  std::vector<double> took;
+  for (std::size_t done = 0; done < records; done += burst) {
     const std::int64_t start = now_ns();
-    for (std::size_t i = 0; i < kBurst; ++i) way.take(decisions.encoded(done + i));
-    took += now_ns() - start;
-    done += kBurst;
+    for (std::size_t i = 0; i < burst; ++i) way.take(decisions.encoded(done + i));
+    took.push_back(static_cast<double>(now_ns() - start) / static_cast<double>(burst));
     way.settle();
   }
-  return static_cast<double>(took) / static_cast<double>(done);
+  return spread_of(took).median;
+}
+
+struct Way {
+  std::string key;
+  std::string name;
+  std::vector<double> ns;
+  std::vector<double> of_copy;  // of the same run
+};
+
+void show(const std::string& title, const std::string& prefix, const std::vector<Way>& ways,
+          Report& report) {
+  report.section(title);
+  for (const Way& way : ways) report.line(prefix + way.key, way.name, "ns", spread_of(way.ns));
+  report.section(title + ", against the copy in the same run");
+  for (const Way& way : ways) {
+    if (way.key == "copy") continue;
+    report.line(prefix + way.key + ".of_copy", way.name, "x", spread_of(way.of_copy));
+  }
 }
 
 // One after the other in each run, so that a busy neighbour meets all of them.
 void measure_bursts(XaseRecord& record, const Decisions& decisions, const Folders& folders,
                     const RecordOptions& options, Report& report) {
-  const std::vector<std::pair<const char*, std::function<std::unique_ptr<Alternative>()>>> others{
+  using Make = std::function<std::unique_ptr<Alternative>()>;
+  const std::vector<std::pair<const char*, Make>> others{
+      {"shared_copy", [] { return std::make_unique<SharedCopy>(); }},
       {"boost", [] { return std::make_unique<BoostQueue>(); }},
       {"datagram", [] { return std::make_unique<Datagram>(); }},
       {"pipe", [] { return std::make_unique<Pipe>(); }},
       {"append", [&] { return std::make_unique<FileAppend>(folders.disk); }},
       {"spdlog", [&] { return std::make_unique<SpdlogAsync>(folders.disk); }}};
-  struct Way {
-    std::string key;
-    std::string name;
-    std::vector<double> ns;
-    std::vector<double> ratios;  // to the copy of the same run
-  };
   std::vector<Way> ways(2 + others.size());
-  std::vector<double> against_datagram;
+  std::vector<Way> short_ways(3);
+  std::vector<double> of_shared;
+  std::vector<double> datagram_of_record;
   PlainCopy plain;
   const auto note = [](Way& way, const char* key, const Alternative& of, double ns, double copy) {
     way.key = key;
     way.name = of.name();
     way.ns.push_back(ns);
-    way.ratios.push_back(ns / copy);
+    way.of_copy.push_back(ns / copy);
   };
   for (std::size_t run = 0; run < options.runs; ++run) {
-    const double copy = burst_ns(plain, decisions, options.records);
+    const double copy = burst_ns(plain, decisions, options.records, kBurst);
     note(ways[0], "copy", plain, copy, copy);
-    const double ours = burst_ns(record, decisions, options.records);
+    const double ours = burst_ns(record, decisions, options.records, kBurst);
     note(ways[1], "record", record, ours, copy);
+    const double short_copy = burst_ns(plain, decisions, options.records / 4, kShortBurst);
+    note(short_ways[0], "copy", plain, short_copy, short_copy);
+    note(short_ways[1], "record", record,
+         burst_ns(record, decisions, options.records / 4, kShortBurst), short_copy);
     for (std::size_t i = 0; i < others.size(); ++i) {
+      const std::string key = others[i].first;
       const auto other = others[i].second();
       // These take a microsecond and more: fewer of them tell as much.
-      const double ns = burst_ns(*other, decisions, options.records / 5);
+      const double ns = burst_ns(*other, decisions, options.records / 5, kBurst);
       note(ways[2 + i], others[i].first, *other, ns, copy);
-      if (ways[2 + i].key == "datagram") against_datagram.push_back(ns / ours);
+      if (key == "datagram") datagram_of_record.push_back(ns / ours);
+      if (key != "shared_copy") continue;
+      of_shared.push_back(ours / ns);
+      note(short_ways[2], others[i].first, *other,
+           burst_ns(*other, decisions, options.records / 4, kShortBurst), short_copy);
     }
   }
-  report.section("in bursts of " + std::to_string(kBurst));
-  for (const Way& way : ways) report.line("burst." + way.key, way.name, "ns", spread_of(way.ns));
-  report.section("the same, against the copy in the same run");
-  for (const Way& way : ways) {
-    report.line("burst." + way.key + ".of_copy", way.name, "x", spread_of(way.ratios));
-  }
+  show("bursts of " + std::to_string(kBurst), "burst.", ways, report);
+  report.line("burst.record.of_shared", "record(), against the copy with another core copying out",
+              "x", spread_of(of_shared));
   report.line("burst.datagram.of_record", "Unix datagram, against record()", "x",
-              spread_of(against_datagram));
+              spread_of(datagram_of_record));
+  show("bursts of " + std::to_string(kShortBurst), "short.", short_ways, report);
 }
 
 void wait_until(std::int64_t when_ns) {
@@ -115,13 +136,10 @@ void wait_until(std::int64_t when_ns) {
 
 // Reads a decision, as an app has that just made it.
 void touch(const Decisions& decisions, std::size_t i) {
-  const Record& record = decisions[i];
   unsigned sum = 0;
-  for (const std::string_view part : {record.input, record.output, record.context,
-                                      record.explanation, record.policy, record.model_id}) {
-    for (const char byte : part) sum += static_cast<unsigned char>(byte);
+  for (const std::string_view of : {decisions.text(i), std::string_view(decisions.encoded(i))}) {
+    for (const char byte : of) sum += static_cast<unsigned char>(byte);
   }
-  for (const char byte : decisions.encoded(i)) sum += static_cast<unsigned char>(byte);
   asm volatile("" : : "r"(sum) : "memory");
 }
 
@@ -131,10 +149,12 @@ using Before = std::function<void(std::size_t)>;
 class Rhythm {
  public:
   explicit Rhythm(const Decisions& decisions) : decisions_(decisions), cold_(kAllCacheBytes, 1) {}
+  // Makes its decision, each at its time.
   Before every(std::int64_t interval_ns) {
-    return [this, interval_ns](std::size_t) {
+    return [this, interval_ns](std::size_t i) {
       next_ = std::max(next_ + interval_ns, now_ns());
       wait_until(next_);
+      touch(decisions_, i);
     };
   }
   // Works on so many bytes of its own. `then_makes`: and then makes its decision.

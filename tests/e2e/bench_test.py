@@ -37,7 +37,7 @@ class Bench(E2eTest):
         lines, series = self.measured("record", "--runs", "2", "--records", "4000")
         self.assert_positive(lines, (
             "burst." + way for way in
-            ("copy", "record", "boost", "datagram", "pipe", "append", "spdlog")))
+            ("copy", "record", "shared_copy", "boost", "datagram", "pipe", "append", "spdlog")))
         for case in ("paced", "sparse", "cold", "colder", "coldest"):
             self.assertLessEqual(lines[f"call.{case}.median"], lines[f"call.{case}.p99"])
             shares = [share for share, _ in series[f"distribution.{case}"]]
