@@ -27,7 +27,7 @@ void measure(pid_t pid, double run_seconds, Idleness& to) {
   const ProcessCost after = cost_of(pid);
   const auto took_ns = static_cast<double>(now_ns() - start);
   to.cpu_percent.push_back(100 * static_cast<double>(after.cpu_ns - before.cpu_ns) / took_ns);
-  to.wake_ups.push_back(static_cast<double>(after.sleeps - before.sleeps) * 1e9 / took_ns);
+  to.wake_ups.push_back(static_cast<double>(wake_ups_between(before, after)) * 1e9 / took_ns);
 }
 
 // A process that sleeps, 50 ms at a time, and does nothing else.

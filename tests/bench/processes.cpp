@@ -159,10 +159,19 @@ ProcessCost cost_of(pid_t pid) {
   cost.cpu_ns = used.tv_sec * std::int64_t{1'000'000'000} + used.tv_nsec;
   const auto tasks = "/proc/" + std::to_string(pid) + "/task";
   for (const auto& task : std::filesystem::directory_iterator(tasks)) {
-    cost.sleeps +=
+    cost.sleeps[task.path().filename()] =
         static_cast<std::uint64_t>(status_number(task.path(), "voluntary_ctxt_switches"));
   }
   return cost;
+}
+
+std::uint64_t wake_ups_between(const ProcessCost& before, const ProcessCost& after) {
+  std::uint64_t all = 0;
+  for (const auto& [thread, sleeps] : after.sleeps) {
+    const auto earlier = before.sleeps.find(thread);
+    all += sleeps - (earlier == before.sleeps.end() ? 0 : std::min(earlier->second, sleeps));
+  }
+  return all;
 }
 
 ProcessMemory memory_of(pid_t pid) {

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -79,9 +80,13 @@ class OwnApi {
 // What a process has cost so far.
 struct ProcessCost {
   std::int64_t cpu_ns = 0;
-  std::uint64_t sleeps = 0;  // voluntary context switches of all its threads: times it was woken
+  // Voluntary context switches, by thread: how often each has slept.
+  std::map<std::string, std::uint64_t> sleeps;
 };
 ProcessCost cost_of(pid_t pid);
+// How often its threads were woken between the two. What a thread that ended in between did last is
+// not known.
+std::uint64_t wake_ups_between(const ProcessCost& before, const ProcessCost& after);
 
 struct ProcessMemory {
   double resident_mib = 0;

@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <functional>
 #include <memory>
+#include <numeric>
+#include <random>
 #include <stdexcept>
 #include <string>
 
@@ -157,6 +160,13 @@ class Rhythm {
       touch(decisions_, i);
     };
   }
+  // The same, and sleeps until then.
+  Before asleep_for(std::int64_t interval_ns) {
+    return [this, interval_ns](std::size_t i) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(interval_ns));
+      touch(decisions_, i);
+    };
+  }
   // Works on so many bytes of its own. `then_makes`: and then makes its decision.
   Before works_on(std::size_t bytes, bool then_makes) {
     return [this, bytes, then_makes](std::size_t i) {
@@ -188,6 +198,33 @@ std::vector<double> measure_calls(std::size_t calls, double clock_ns, const Befo
   return took;
 }
 
+// Nanoseconds until a line of memory is there, where nothing could be done meanwhile: each says
+// which is next, in an order that nobody guesses, within so many bytes.
+double line_ns(std::size_t bytes) {
+  constexpr std::size_t kLine = 64;
+  constexpr std::size_t kSteps = 200'000;
+  struct alignas(kLine) Line {
+    std::size_t next;
+  };
+  std::vector<Line> lines(bytes / kLine);
+  std::vector<std::size_t> order(lines.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::shuffle(order.begin(), order.end(), std::minstd_rand(1));
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    lines[order[i]].next = order[(i + 1) % order.size()];
+  }
+  std::size_t at = 0;
+  const auto walk = [&] {
+    for (std::size_t i = 0; i < kSteps; ++i) at = lines[at].next;
+  };
+  walk();
+  const std::int64_t start = now_ns();
+  walk();
+  const auto took = static_cast<double>(now_ns() - start);
+  asm volatile("" : : "r"(at) : "memory");
+  return took / static_cast<double>(kSteps);
+}
+
 // How long so many of all calls take at most: the picture of their distribution.
 Series distribution(const std::string& key, const std::vector<double>& sorted) {
   Series series{"distribution." + key, "share of the calls, %", "at most, ns", {}};
@@ -212,6 +249,8 @@ void measure_single_calls(XaseRecord& record, const Decisions& decisions, std::s
   const std::vector<Case> cases{
       {"paced", "one every 10 us", records / 2, rhythm.every(kPacedNs)},
       {"sparse", "one a millisecond", records / 20, rhythm.every(kMillisecondNs)},
+      {"asleep", "the same, the app asleep between", records / 50,
+       rhythm.asleep_for(kMillisecondNs)},
       {"cold", "the core's caches evicted before each", records / 20,
        rhythm.works_on(kCoreCacheBytes, true)},
       {"colder", "all caches evicted before each, decision made", records / 200,
@@ -231,6 +270,7 @@ void measure_single_calls(XaseRecord& record, const Decisions& decisions, std::s
     const std::string key = std::string("call.") + one.key;
     const std::string name = one.name;
     report.line(key + ".copy", name + ": the copy, median", "ns", of_sorted(copies, 0.5));
+    report.line(key + ".copy.p99", name + ": the copy, p99", "ns", of_sorted(copies, 0.99));
     report.line(key + ".median", name + ": record(), median", "ns", of_sorted(calls, 0.5));
     report.line(key + ".p99", name + ": record(), p99", "ns", of_sorted(calls, 0.99));
     report.series.push_back(distribution(one.key, calls));
@@ -248,6 +288,12 @@ Report bench_record(const Decisions& decisions, const Folders& folders,
   XaseRecord record(decisions, daemon.run_dir());
   measure_bursts(record, decisions, folders, options, report);
   measure_single_calls(record, decisions, options.records, report);
+  report.section("one line of memory that is waited for");
+  report.line("limit.line.core", "from the core's second cache", "ns",
+              line_ns(kCoreCacheBytes / 8));
+  report.line("limit.line.shared", "from the cache of all cores", "ns",
+              line_ns(2 * kCoreCacheBytes));
+  report.line("limit.line.memory", "from memory", "ns", line_ns(2 * kAllCacheBytes));
   report.round_trip_after_ns = round_trip_ns();
   return report;
 }

@@ -38,7 +38,7 @@ class Bench(E2eTest):
         self.assert_positive(lines, (
             "burst." + way for way in
             ("copy", "record", "shared_copy", "boost", "datagram", "pipe", "append", "spdlog")))
-        for case in ("paced", "sparse", "cold", "colder", "coldest"):
+        for case in ("paced", "sparse", "asleep", "cold", "colder", "coldest"):
             self.assertLessEqual(lines[f"call.{case}.median"], lines[f"call.{case}.p99"])
             shares = [share for share, _ in series[f"distribution.{case}"]]
             times = [ns for _, ns in series[f"distribution.{case}"]]
