@@ -20,6 +20,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/bench/measure.hpp"
+
 namespace xase::bench {
 
 // One at a time, from one thread.
@@ -54,9 +56,21 @@ class PlainCopy final : public Alternative {
 // is there. Nothing is framed, checked or kept.
 class SharedCopy final : public Alternative {
  public:
+  // The caller stays on its core meanwhile, and the other side on another.
   SharedCopy() {
-    reader_ = std::jthread([this](const std::stop_token& stop) { drain(stop); });
+    (void)::pthread_getaffinity_np(::pthread_self(), sizeof before_, &before_);
+    pin_to(kOurCpu);
+    reader_ = std::jthread([this](const std::stop_token& stop) {
+      pin_to(kTheirCpu);
+      drain(stop);
+    });
+    while (!reads_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  ~SharedCopy() override {
+    (void)::pthread_setaffinity_np(::pthread_self(), sizeof before_, &before_);
+  }
+  SharedCopy(const SharedCopy&) = delete;
+  SharedCopy& operator=(const SharedCopy&) = delete;
   const char* name() const override { return "the copy, another core copying out"; }
   void take(std::string_view record) override {
     const std::size_t bytes = line_up(record.size());
@@ -67,13 +81,14 @@ class SharedCopy final : public Alternative {
     committed_.store(written_, std::memory_order_release);
   }
   void settle() override {
-    while (released_.load(std::memory_order_acquire) != written_) {
-    }
+    while (released_.load(std::memory_order_acquire) != written_) std::this_thread::yield();
   }
 
  private:
   static constexpr std::size_t kBytes = std::size_t{4} << 20;
   static constexpr std::size_t kBatchBytes = std::size_t{256} << 10;
+  static constexpr unsigned kOurCpu = 0;
+  static constexpr unsigned kTheirCpu = 1;
   static std::size_t line_up(std::size_t bytes) {
     constexpr std::size_t kLine = 64;
     return (bytes + kLine - 1) / kLine * kLine;
@@ -81,12 +96,10 @@ class SharedCopy final : public Alternative {
   void drain(const std::stop_token& stop) {
     std::vector<char> batch(kBatchBytes);
     std::size_t at = 0;
+    reads_ = true;
     while (!stop.stop_requested()) {
       const std::size_t there = committed_.load(std::memory_order_acquire);
-      if (there == at) {
-        std::this_thread::yield();
-        continue;
-      }
+      if (there == at) continue;
       const std::size_t index = at % kBytes;
       const std::size_t bytes = std::min({there - at, kBytes - index, kBatchBytes});
       std::memcpy(batch.data(), memory_.data() + index, bytes);
@@ -96,6 +109,8 @@ class SharedCopy final : public Alternative {
     }
   }
 
+  cpu_set_t before_{};
+  std::atomic<bool> reads_{false};
   std::vector<char> memory_ = std::vector<char>(kBytes, '\1');
   std::size_t written_ = 0;
   alignas(128) std::atomic<std::size_t> committed_{0};

@@ -1,13 +1,14 @@
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <numeric>
 #include <random>
-#include <stdexcept>
 #include <string>
 
 #include "tests/bench/alternatives.hpp"
 #include "tests/bench/benches.hpp"
+#include "tests/bench/producers.hpp"
 
 namespace xase::bench {
 namespace {
@@ -31,17 +32,8 @@ class XaseRecord final : public Alternative {
   }
   const char* name() const override { return "xase record()"; }
   void take(std::string_view /*record*/) override { record(next_++); }
-  void record(std::size_t i) {
-    if (const Error error = client_->record(decisions_[i]); !ok(error)) {
-      throw std::runtime_error(std::string("record(): ") + xase::name(error) + ", " +
-                               last_error_message());
-    }
-  }
-  void settle() override {
-    if (const Error error = client_->flush(Until::kJournaled, seconds(30)); !ok(error)) {
-      throw std::runtime_error(std::string("flush(): ") + xase::name(error));
-    }
-  }
+  void record(std::size_t i) { must(client_->record(decisions_[i]), "record()"); }
+  void settle() override { must(client_->flush(Until::kJournaled, seconds(30)), "flush()"); }
 
  private:
   const Decisions& decisions_;
@@ -59,6 +51,27 @@ double burst_ns(Alternative& way, const Decisions& decisions, std::size_t record
     took.push_back(static_cast<double>(now_ns() - start) / static_cast<double>(burst));
     way.settle();
   }
+  return spread_of(took).median;
+}
+
+// The same of record() into a ring that no daemon reads, and that is never a quarter full.
+double alone_ns(const Decisions& decisions, const Folders& folders) {
+  constexpr std::size_t kBursts = 15;
+  Options options;
+  options.run_dir = folders.memory + "/alone";
+  options.ring_bytes = std::size_t{64} << 20;
+  std::vector<double> took;
+  {
+    std::filesystem::create_directory(options.run_dir);
+    Client client(options);
+    must(client.record(decisions[0]), "record()");
+    for (std::size_t burst = 0; burst < kBursts; ++burst) {
+      const std::int64_t start = now_ns();
+      for (std::size_t i = 0; i < kBurst; ++i) must(client.record(decisions[i]), "record()");
+      took.push_back(static_cast<double>(now_ns() - start) / static_cast<double>(kBurst));
+    }
+  }
+  std::filesystem::remove_all(options.run_dir);
   return spread_of(took).median;
 }
 
@@ -95,6 +108,7 @@ void measure_bursts(XaseRecord& record, const Decisions& decisions, const Folder
   std::vector<Way> short_ways(3);
   std::vector<double> of_shared;
   std::vector<double> datagram_of_record;
+  std::vector<double> alone;
   PlainCopy plain;
   const auto note = [](Way& way, const char* key, const Alternative& of, double ns, double copy) {
     way.key = key;
@@ -107,6 +121,7 @@ void measure_bursts(XaseRecord& record, const Decisions& decisions, const Folder
     note(ways[0], "copy", plain, copy, copy);
     const double ours = burst_ns(record, decisions, options.records, kBurst);
     note(ways[1], "record", record, ours, copy);
+    alone.push_back(alone_ns(decisions, folders));
     const double short_copy = burst_ns(plain, decisions, options.records / 4, kShortBurst);
     note(short_ways[0], "copy", plain, short_copy, short_copy);
     note(short_ways[1], "record", record,
@@ -125,6 +140,7 @@ void measure_bursts(XaseRecord& record, const Decisions& decisions, const Folder
     }
   }
   show("bursts of " + std::to_string(kBurst), "burst.", ways, report);
+  report.line("burst.record.alone", "record(), no daemon draining", "ns", spread_of(alone));
   report.line("burst.record.of_shared", "record(), against the copy with another core copying out",
               "x", spread_of(of_shared));
   report.line("burst.datagram.of_record", "Unix datagram, against record()", "x",
