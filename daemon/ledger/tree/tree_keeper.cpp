@@ -350,11 +350,10 @@ nanoseconds TreeKeeper::put_off(const Status& status) {
 }
 
 Status TreeKeeper::finish() {
-  // Where it is far behind, the next start goes on.
-  const std::int64_t taking_end = clock_.boot_ns() + kFinishMax.count();
-  while (!counters_.is_stalled &&
-         writer_->size() < positions_.durable.load(std::memory_order_acquire) &&
-         clock_.boot_ns() < taking_end) {
+  // What a burst left behind would hold up the stop for minutes; the next start goes on with it.
+  const std::int64_t enough = clock_.boot_ns() + kFinishMax.count();
+  while (!counters_.is_stalled && clock_.boot_ns() < enough &&
+         writer_->size() < positions_.durable.load(std::memory_order_acquire)) {
     if (Status status = take(kEntriesPerStep); !status.ok()) return status;
   }
   if (expected_ || writer_->size() <= counters_.checkpoint_size.load(std::memory_order_relaxed)) {

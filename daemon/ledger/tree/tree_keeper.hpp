@@ -67,8 +67,8 @@ class TreeKeeper final : public UpkeepWork {
 
   // A bounded number of entries, or a checkpoint where one is due.
   std::chrono::nanoseconds step() override;
-  // At a clean stop, once the thread has ended: everything durable, or as much as a few seconds
-  // are enough for, and a checkpoint over it.
+  // At a clean stop, once the thread has ended: everything durable, and a checkpoint over it; where
+  // more is behind than three seconds do, a checkpoint over what is in the tree by then.
   Status finish();
 
   const TreeCounters& counters() const { return counters_; }

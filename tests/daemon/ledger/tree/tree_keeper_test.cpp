@@ -36,13 +36,14 @@ class TreeKeeperTest : public testing::Test {
     must_open();
   }
 
-  Result<TreeKeeper::Opened> open() {
+  Result<TreeKeeper::Opened> open() { return open(rig_.clock); }
+  Result<TreeKeeper::Opened> open(const Clock& clock) {
     keeper_.reset();
     TreeOptions options;
     options.state_dir = LedgerRig::kState;
     options.known = {key_->verifier_key()};
     options.signing = options.known;
-    auto opened = TreeKeeper::open(rig_.fs, rig_.clock, *rig_.positions, keys_, options);
+    auto opened = TreeKeeper::open(rig_.fs, clock, *rig_.positions, keys_, options);
     if (opened.ok()) keeper_ = std::move(opened->keeper);
     return opened;
   }
@@ -157,6 +158,32 @@ TEST_F(TreeKeeperTest, CoversTheLastEntryOfACleanStop) {
   run();
   rig_.add_durably(6, 6);
   ASSERT_TRUE(keeper_->finish().ok());
+  expect_covered();
+}
+
+// Goes on by a second each time that it is read.
+class HurriedClock final : public Clock {
+ public:
+  std::int64_t wall_ns() const override { return 1; }
+  std::int64_t boot_ns() const override { return boot_ns_ += 1'000'000'000; }
+  xase::proto::Id boot_id() const override { return {}; }
+
+ private:
+  mutable std::int64_t boot_ns_ = 0;
+};
+
+TEST_F(TreeKeeperTest, LeavesToTheNextStartWhatWouldHoldUpAStop) {
+  rig_.add_durably(1, 10'000);
+  const HurriedClock clock;
+  ASSERT_TRUE(open(clock).ok());
+  ASSERT_TRUE(keeper_->finish().ok());
+  const Checkpoint behind = head();
+  EXPECT_GT(behind.size, 0U);
+  EXPECT_LT(behind.size, rig_.durable());
+  EXPECT_EQ(behind.root, root_of_journal(behind.size)) << "what is in it is signed";
+  restart();
+  EXPECT_EQ(must_open(), "");
+  run();
   expect_covered();
 }
 
