@@ -9,17 +9,6 @@
 namespace xase::bench {
 namespace {
 
-// Once the tree holds all that is durable, or a minute is over.
-void let_tree_catch_up(const std::string& run_dir) {
-  xased::ctl::ControlClient control(run_dir);
-  constexpr int kLooks = 600;
-  for (int i = 0; i < kLooks; ++i) {
-    const auto now = control.snapshot();
-    if (now.ok() && now->tree_size >= now->durable_sequence) return;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-}
-
 std::uint64_t undelivered(const std::string& run_dir) {
   xased::ctl::ControlClient control(run_dir);
   const auto now = control.snapshot(true);
@@ -55,7 +44,7 @@ Report bench_backlog(const Decisions& decisions, const Folders& folders,
   const std::int64_t start = now_ns();
   record_all(*client, decisions, options.records - decisions.size());
   const double rate = a_second(options.records, now_ns() - start);
-  let_tree_catch_up(daemon.run_dir());
+  daemon.let_tree_catch_up();
   const ProcessMemory full = memory_of(daemon.pid());
   const std::uint64_t waiting = undelivered(daemon.run_dir());
   const Spread ready = restarts(daemon, options.restarts);

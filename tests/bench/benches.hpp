@@ -24,6 +24,7 @@ struct DurableOptions {
   std::size_t runs = 5;
   std::size_t records = 400'000;  // of all producers together, in a run
   unsigned producers = 16;        // of the second line
+  std::size_t calls = 200;        // that wait for durable, of a quiet daemon
 };
 Report bench_durable(const Decisions& decisions, const Folders& folders,
                      const DurableOptions& options);

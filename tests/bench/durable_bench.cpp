@@ -144,9 +144,9 @@ Spread sync_us(const std::string& folder) {
   return spread_of(took);
 }
 
-Spread waited_us(Client& client, const Decisions& decisions) {
+Spread waited_us(Client& client, const Decisions& decisions, std::size_t calls) {
   std::vector<double> took;
-  for (std::size_t i = 0; i < 200; ++i) {
+  for (std::size_t i = 0; i < calls; ++i) {
     std::this_thread::sleep_for(milliseconds(10));
     const std::int64_t start = now_ns();
     must(client.record_sync(decisions[i], Until::kDurable).code, "record_sync()");
@@ -155,9 +155,9 @@ Spread waited_us(Client& client, const Decisions& decisions) {
   return spread_of(took);
 }
 
-Spread alone_ms(Client& client, const Decisions& decisions) {
+Spread alone_ms(Client& client, const Decisions& decisions, std::size_t calls) {
   std::vector<double> took;
-  for (std::size_t i = 0; i < 40; ++i) {
+  for (std::size_t i = 0; i < calls; ++i) {
     std::this_thread::sleep_for(milliseconds(100 + 7 * (i % 8)));
     const std::uint64_t before = client.stats().durable;
     const std::int64_t start = now_ns();
@@ -166,6 +166,49 @@ Spread alone_ms(Client& client, const Decisions& decisions) {
     took.push_back(static_cast<double>(now_ns() - start) / 1e6);
   }
   return spread_of(took);
+}
+
+// What the cores do meanwhile: whether they, or one thread, are what holds everything up.
+struct Cores {
+  std::vector<double> in_use;
+  std::vector<double> busiest;
+  std::vector<double> daemon_ns;  // a record
+
+  // Records a second of `work`, which makes so many.
+  template <class Work>
+  double watch(pid_t daemon, std::size_t records, const Work& work) {
+    const ProcessCost before = cost_of(daemon);
+    const ProcessCost own_before = cost_of(::getpid());
+    const std::int64_t start = now_ns();
+    work();
+    const auto took = static_cast<double>(now_ns() - start);
+    const ProcessCost after = cost_of(daemon);
+    const auto of_daemon = static_cast<double>(after.cpu_ns - before.cpu_ns);
+    const auto own = static_cast<double>(cost_of(::getpid()).cpu_ns - own_before.cpu_ns);
+    in_use.push_back((of_daemon + own) / took);
+    busiest.push_back(static_cast<double>(busiest_ns_between(before, after)) / took);
+    daemon_ns.push_back(of_daemon / static_cast<double>(records));
+    return static_cast<double>(records) * 1e9 / took;
+  }
+};
+
+// What a caller waits for, and what one that does not wait gets, with nothing else going on.
+void measure_quiet(const OwnDaemon& daemon, Client& client, const Decisions& decisions,
+                   const Folders& folders, std::size_t calls, Report& report) {
+  record_all(client, decisions, decisions.size());
+  daemon.let_tree_catch_up();
+  std::this_thread::sleep_for(seconds(2));  // the index comes behind the tree
+  const Spread sync = sync_us(folders.disk);
+  const Spread wake_up = wake_up_us();
+  const Spread waited = waited_us(client, decisions, calls);
+  report.section("a quiet daemon");
+  report.line("limit.sync", "limit: fdatasync of 4 KiB", "us", sync);
+  report.line("limit.wake_up", "limit: a thread's wake-up", "us", wake_up);
+  report.line("waited", "record_sync() until durable", "us", waited);
+  report.line("waited.of_limit", "the same, of one sync and one wake-up", "x",
+              waited.median / (sync.median + wake_up.median));
+  report.line("alone", "record() to durable, nobody waits", "ms",
+              alone_ms(client, decisions, calls / 5 + 1));
 }
 
 }  // namespace
@@ -180,7 +223,7 @@ Report bench_durable(const Decisions& decisions, const Folders& folders,
   report.round_trip_before_ns = round_trip_ns();
   const OwnDaemon daemon(folders);
   const auto client = open_client(daemon.run_dir());
-  record_all(*client, decisions, decisions.size());
+  measure_quiet(daemon, *client, decisions, folders, options.calls, report);
 
   std::vector<double> passing;
   std::vector<double> hashing;
@@ -190,13 +233,13 @@ Report bench_durable(const Decisions& decisions, const Folders& folders,
   std::vector<double> of_limit;
   std::vector<double> of_hashing;
   std::vector<double> of_one;
+  Cores cores;
   for (std::size_t run = 0; run < options.runs; ++run) {
     passing.push_back(pass_rate(journal_bytes, options.records));
     hashing.push_back(hash_rate(decisions, options.records / 4));
     writing.push_back(write_rate(folders.disk, journal_bytes, options.records / 2));
-    const std::int64_t start = now_ns();
-    record_all(*client, decisions, options.records);
-    one.push_back(a_second(options.records, now_ns() - start));
+    one.push_back(cores.watch(daemon.pid(), options.records,
+                              [&] { record_all(*client, decisions, options.records); }));
     of_limit.push_back(one.back() / std::min(passing.back(), writing.back()));
     of_hashing.push_back(one.back() / hashing.back());
     many.push_back(durable_rate(daemon.run_dir(), decisions, options.records, options.producers));
@@ -216,20 +259,17 @@ Report bench_durable(const Decisions& decisions, const Folders& folders,
   report.line("durable.one.of_limit", "one producer, of the lower of the first two limits", "x",
               spread_of(of_limit));
   report.line("durable.one.of_hashing", "one producer, of the third", "x", spread_of(of_hashing));
+  report.line("durable.one.cores", "one producer: cores in use, by it and the daemon", "cores",
+              spread_of(cores.in_use));
+  report.line("durable.one.busiest", "of these by the daemon's busiest thread", "cores",
+              spread_of(cores.busiest));
+  report.line("durable.one.daemon_ns", "CPU of all the daemon's threads, a record", "ns",
+              spread_of(cores.daemon_ns));
   report.line("durable.many.of_one", "many producers, of one", "x", spread_of(of_one));
 
-  // Quiet again: the tree and the index come behind.
-  std::this_thread::sleep_for(seconds(3));
-  const Spread sync = sync_us(folders.disk);
-  const Spread wake_up = wake_up_us();
-  const Spread waited = waited_us(*client, decisions);
-  report.section("a quiet daemon");
-  report.line("limit.sync", "limit: fdatasync of 4 KiB", "us", sync);
-  report.line("limit.wake_up", "limit: a thread's wake-up", "us", wake_up);
-  report.line("waited", "record_sync() until durable", "us", waited);
-  report.line("waited.of_limit", "the same, of one sync and one wake-up", "x",
-              waited.median / (sync.median + wake_up.median));
-  report.line("alone", "record() to durable, nobody waits", "ms", alone_ms(*client, decisions));
+  report.section("the same daemon, while tree and index come behind");
+  report.line("behind.waited", "record_sync() until durable", "us",
+              waited_us(*client, decisions, options.calls));
   report.round_trip_after_ns = round_trip_ns();
   return report;
 }

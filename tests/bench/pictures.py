@@ -101,7 +101,11 @@ class Panel:
                                     "middle", TARGET, 12))
 
     def legend(self, entries, x=LEFT + 14):
-        """(colour, words, dashed) each, from the top left."""
+        """(colour, words, dashed) each, from the top left, on a ground of their own."""
+        width = 46 + 6.6 * max(len(words) for _, words, _ in entries)
+        self.labels.append(
+            f'<rect x="{x - 6}" y="{self.top + 4:.1f}" width="{width:.1f}" '
+            f'height="{19 * len(entries) + 4}" fill="#ffffff" fill-opacity="0.9"/>')
         for i, (colour, words, dashed) in enumerate(entries):
             y = self.top + 18 + 19 * i
             self.labels.append(line(x, y - 4, x + 26, y - 4, colour, 2.5, "5 3" if dashed else ""))
@@ -212,7 +216,7 @@ def outage(results, targets):
     age = panel(226, "age", "oldest of them, s")
     medians, highest = points_of(report, "record.median"), points_of(report, "record.p99")
     values = [max(y, 10) for _, y in medians + highest]
-    calls = Panel(406, 190, times, Logarithmic(min(values), max(values)), "seconds",
+    calls = Panel(406, 190, times, Logarithmic(min(values), 10 * max(values)), "seconds",
                   "one record(), ns")
     calls.span(gone, back, "")
     calls.curve(highest, COLOURS[1])

@@ -127,6 +127,16 @@ double OwnDaemon::start() {
   return static_cast<double>(now_ns() - start) / 1e9;
 }
 
+void OwnDaemon::let_tree_catch_up() const {
+  xased::ctl::ControlClient control(run_dir_);
+  constexpr int kLooks = 600;
+  for (int i = 0; i < kLooks; ++i) {
+    const auto now = control.snapshot();
+    if (now.ok() && now->tree_size >= now->durable_sequence) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
 OwnApi::OwnApi(const Folders& folders, const std::string& faults) : port_(free_port()) {
   std::vector<std::string> arguments{
       "--port", std::to_string(port_), "--dir", folders.disk + "/api", "--rate-limit", "0"};
@@ -159,8 +169,10 @@ ProcessCost cost_of(pid_t pid) {
   cost.cpu_ns = used.tv_sec * std::int64_t{1'000'000'000} + used.tv_nsec;
   const auto tasks = "/proc/" + std::to_string(pid) + "/task";
   for (const auto& task : std::filesystem::directory_iterator(tasks)) {
-    cost.sleeps[task.path().filename()] =
+    const std::string thread = task.path().filename();
+    cost.sleeps[thread] =
         static_cast<std::uint64_t>(status_number(task.path(), "voluntary_ctxt_switches"));
+    std::ifstream(task.path() / "schedstat") >> cost.threads_ns[thread];
   }
   return cost;
 }
@@ -172,6 +184,15 @@ std::uint64_t wake_ups_between(const ProcessCost& before, const ProcessCost& aft
     all += sleeps - (earlier == before.sleeps.end() ? 0 : std::min(earlier->second, sleeps));
   }
   return all;
+}
+
+std::int64_t busiest_ns_between(const ProcessCost& before, const ProcessCost& after) {
+  std::int64_t most = 0;
+  for (const auto& [thread, ns] : after.threads_ns) {
+    const auto earlier = before.threads_ns.find(thread);
+    most = std::max(most, ns - (earlier == before.threads_ns.end() ? 0 : earlier->second));
+  }
+  return most;
 }
 
 ProcessMemory memory_of(pid_t pid) {

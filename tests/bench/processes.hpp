@@ -55,6 +55,8 @@ class OwnDaemon {
   void kill() { child_->kill(); }
   // Starts it again: seconds until /readyz said 200.
   double start();
+  // Returns once the tree holds all that is durable, or a minute is over.
+  void let_tree_catch_up() const;
 
  private:
   const std::string run_dir_;
@@ -80,13 +82,16 @@ class OwnApi {
 // What a process has cost so far.
 struct ProcessCost {
   std::int64_t cpu_ns = 0;
-  // Voluntary context switches, by thread: how often each has slept.
+  // By thread: voluntary context switches, which is how often it has slept; and CPU.
   std::map<std::string, std::uint64_t> sleeps;
+  std::map<std::string, std::int64_t> threads_ns;
 };
 ProcessCost cost_of(pid_t pid);
 // How often its threads were woken between the two. What a thread that ended in between did last is
 // not known.
 std::uint64_t wake_ups_between(const ProcessCost& before, const ProcessCost& after);
+// CPU of the thread that took most of it.
+std::int64_t busiest_ns_between(const ProcessCost& before, const ProcessCost& after);
 
 struct ProcessMemory {
   double resident_mib = 0;

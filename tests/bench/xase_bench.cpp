@@ -101,6 +101,7 @@ class Program {
     size(durable, "--records", durable_.records, "records of each in a run");
     durable.add_option("--producers", durable_.producers, "processes of the second line")
         ->check(CLI::Range(1, 256));
+    size(durable, "--calls", durable_.calls, "calls that wait for durable, of a quiet daemon");
     CLI::App& drain =
         command("drain", "from a ring to private memory",
                 [this](const auto&, const auto& in) { return bench_drain(in, drain_); });

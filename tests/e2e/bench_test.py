@@ -46,7 +46,8 @@ class Bench(E2eTest):
             self.assertEqual(times, sorted(times))
 
     def test_ring_to_durable_and_its_limits(self):
-        lines, _ = self.measured("durable", "--runs", "1", "--records", "8000", "--producers", "4")
+        lines, _ = self.measured("durable", "--runs", "1", "--records", "8000", "--producers", "4",
+                                 "--calls", "20")
         self.assert_positive(lines, (
             "limit.pass", "limit.write", "limit.hashing", "limit.sync", "limit.wake_up",
             "durable.one", "durable.many", "waited", "alone"))
