@@ -34,8 +34,9 @@ NEIGHBOUR = (
 
 CORES = (
     "{durable:durable.one.cores} of two cores are in use, {durable:durable.one.busiest} of one by the "
-    "daemon's busiest thread; all its threads take {durable:durable.one.daemon_ns} ns of CPU a record, "
-    "of which checking its JSON is {functions:record_check} ns and hashing it "
+    "daemon's busiest thread; what is not in use waits, for the disk or for another thread. All its "
+    "threads take {durable:durable.one.daemon_ns} ns of CPU a record, tree and index among them, of "
+    "which checking its JSON is {functions:record_check} ns and hashing it "
     "{functions:commitments_together/256} ns")
 
 SLOW = (
@@ -149,10 +150,16 @@ DEMANDS = (
                "without a page of it mapped; mapping all of it, so that no later call faults, is "
                "most of the rest"),
     Demand("a record's cost with up to 64 producers, at its worst of that with one",
-           "scale:producers.worst", 1.25, "x",
-           why="the producers take the cores that the daemon needs"),
+           "scale:producers.worst", 1.25, "x", beside=(
+               ("one", "scale:producers.1"), ("4", "scale:producers.4"),
+               ("16", "scale:producers.16"), ("64", "scale:producers.64")),
+           why="the producers and the daemon take turns on two cores, and as the runs go on tree and index "
+               "come behind on them too"),
     Demand("the same as the ledger grows, of that with the fewest", "scale:ledger.worst", 1.25,
-           "x", why="what the tree and the index have to do comes behind, on the same cores"),
+           "x", beside=(
+               ("from 10,000 on", "scale:ledger.10000"),
+               ("1,000,000", "scale:ledger.1000000"),
+               ("10,000,000", "scale:ledger.10000000")), why="what the tree and the index have to do comes behind, on the same cores"),
 )
 
 
