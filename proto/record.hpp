@@ -113,8 +113,8 @@ inline void copy_span(std::string_view span, std::byte* to) noexcept {
 
 // Writes a record whose spans `span_at(i)` returns (a constant expression for each i), for callers
 // that hold them in a structure of their own. The caller has checked that they fit and are at most
-// kRecordBytesMax.
-template <class SpanAt>
+// kRecordBytesMax. The first `kInPlace` spans lie where they belong already.
+template <std::size_t kInPlace = 0, class SpanAt>
 [[gnu::always_inline]] inline void encode_record(std::uint16_t flags, double confidence,
                                                  double processing_time_ms, SpanAt span_at,
                                                  std::byte* to) noexcept {
@@ -124,13 +124,15 @@ template <class SpanAt>
   store(to + 8, confidence);
   store(to + 16, processing_time_ms);
   std::byte* out = to + kRecordHeaderBytes;
-  const auto put = [&](std::size_t i, std::string_view span) {
+  const auto put = [&](auto i, std::string_view span) {
     store(to + kRecordSpanTableOffset + 4 * i, static_cast<std::uint32_t>(span.size()));
-    detail::copy_span(span, out);
+    if constexpr (i >= kInPlace) detail::copy_span(span, out);
     out += span.size();
   };
   [&]<std::size_t... kI>(std::index_sequence<kI...>) {
-    (put(kI, span_at(std::integral_constant<std::size_t, kI>())), ...);
+    (put(std::integral_constant<std::size_t, kI>(),
+         span_at(std::integral_constant<std::size_t, kI>())),
+     ...);
   }
   (std::make_index_sequence<kSpans>());
   store(to + kRecordSpanTableOffset + 4 * kSpans, std::uint32_t{0});

@@ -60,6 +60,11 @@ class RingWriter {
     return area_ + (frame_position_ & (capacity_ - 1)) + sizeof(RingFrameHeader);
   }
 
+  // Makes the reservation smaller, to no more than `payload_bytes` of its beginning.
+  void shrink(std::uint64_t payload_bytes) noexcept {
+    frame_bytes_ = ring_frame_bytes(payload_bytes);
+  }
+
   // Makes the reserved frame, and the padding before it, visible with one release store.
   void commit(const RingFrameHeader& header) noexcept {
     std::memcpy(area_ + (frame_position_ & (capacity_ - 1)), &header, sizeof header);

@@ -24,7 +24,15 @@ inline constexpr std::string_view kRingTemporarySuffix = ".tmp";
 inline constexpr std::string_view kDoorbellFile = "doorbell";
 inline constexpr std::string_view kSettingsFile = "settings";
 inline constexpr std::string_view kStatsSocket = "stats.sock";
+// No file of settings is longer; what lies beyond is not read.
+inline constexpr std::size_t kSettingsBytesMax = 4096;
 inline constexpr std::string_view kSettingRingBytes = "ring_bytes";
+inline constexpr std::string_view kSettingBaseUrl = "base_url";
+inline constexpr std::string_view kSettingApiKeyCheck = "api_key_check";
+// <salt, 32 hex>:<16 hex>, the second being the first 8 bytes of PBKDF2-HMAC-SHA256 (RFC 8018) of
+// the API key over the salt's 16 bytes.
+inline constexpr unsigned kApiKeyCheckIterations = 2000;
+inline constexpr std::size_t kApiKeyCheckBytes = 8;
 
 // One page in RUN_DIR/doorbell, made by whoever comes first. Whatever is written here can at worst
 // make the daemon look at its rings early or by its timer. Every app may also cut the page off: so
@@ -39,6 +47,17 @@ struct Doorbell {
 inline constexpr std::uint64_t kDoorbellBytes = 4096;
 static_assert(sizeof(Doorbell) <= kDoorbellBytes);
 static_assert(offsetof(Doorbell, sleeping) == 0x080);
+
+// The value of `name` in the text of the settings; empty where it is not there.
+inline std::string_view setting(std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(line.size() + (line.size() < text.size() ? 1 : 0));
+    const std::size_t equals = line.find('=');
+    if (equals != line.npos && line.substr(0, equals) == name) return line.substr(equals + 1);
+  }
+  return {};
+}
 
 inline std::string ring_file_name(const Id& ring_id) { return to_hex(ring_id).append(kRingSuffix); }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "client/src/client.hpp"
+#include "client/src/daemon_facts.hpp"
 #include "client/src/fork_guard.hpp"
 #include "client/src/version.hpp"
 
@@ -117,6 +118,7 @@ Failure make_settings(const xase_client_options& options, Settings& settings) {
   settings.on_error = options.on_error;
   settings.user = options.user;
   settings.result_thread = options.result_thread != 0;
+  settings.results_on_request = options.results_on_request != 0;
   return choose_run_dir(options.run_dir != nullptr ? options.run_dir : "", settings.run_dir);
 }
 
@@ -140,6 +142,11 @@ const xase_record_fields* known_record(const xase_record_fields* record,
 
 bool is_until(xase_until until) noexcept {
   return until >= XASE_COMMITTED && until <= XASE_DELIVERED;
+}
+
+// Of this size since it exists.
+bool is_ticket(const xase_ticket& ticket) noexcept {
+  return ticket.size >= sizeof ticket && ticket.size <= kStructBytesMax;
 }
 
 constexpr const char* kNullText = "a client or structure is NULL";
@@ -182,6 +189,43 @@ xase_error xase_record(xase_client* client, const xase_record_fields* record) {
   if (record->size != sizeof *record) [[unlikely]]
     return record_of_other_size(client, record);
   return to_c(client->client.record(*record));
+}
+
+xase_error xase_record_tracked(xase_client* client, const xase_record_fields* record,
+                               xase_ticket* ticket) {
+  if (client == nullptr || record == nullptr || ticket == nullptr) {
+    return fail_c(ErrorCode::kInvalidArgument, kNullText);
+  }
+  xase_record_fields copy;
+  const xase_record_fields* known = known_record(record, copy);
+  if (known == nullptr || !is_ticket(*ticket)) {
+    return fail_c(ErrorCode::kInvalidArgument, kBadStruct);
+  }
+  return to_c(client->client.record_tracked(*known, *ticket));
+}
+
+xase_error xase_reserve(xase_client* client, size_t bytes, char** room) {
+  if (client == nullptr || room == nullptr) [[unlikely]] {
+    return fail_c(ErrorCode::kInvalidArgument, kNullText);
+  }
+  return to_c(client->client.reserve(bytes, *room));
+}
+
+xase_error xase_commit(xase_client* client, const xase_record_fields* record, xase_ticket* ticket) {
+  if (client == nullptr || record == nullptr) [[unlikely]] {
+    return fail_c(ErrorCode::kInvalidArgument, kNullText);
+  }
+  xase_record_fields copy;
+  const xase_record_fields* known = known_record(record, copy);
+  if (known == nullptr || (ticket != nullptr && !is_ticket(*ticket))) [[unlikely]] {
+    client->client.cancel();
+    return fail_c(ErrorCode::kInvalidArgument, kBadStruct);
+  }
+  return to_c(client->client.commit(*known, ticket));
+}
+
+void xase_cancel(xase_client* client) {
+  if (client != nullptr) client->client.cancel();
 }
 
 xase_error xase_record_sync(xase_client* client, const xase_record_fields* record, xase_until until,
@@ -244,6 +288,19 @@ xase_error xase_stats(xase_client* client, xase_counts* counts) {
     full.size = size;
     std::memset(static_cast<void*>(counts), 0, size);
     std::memcpy(static_cast<void*>(counts), &full, std::min(size, sizeof full));
+    return XASE_OK;
+  });
+}
+
+xase_error xase_look_at_daemon(xase_client* client, xase_text api_key, xase_daemon_facts* facts) {
+  if (client == nullptr || facts == nullptr || (api_key.data == nullptr && api_key.size != 0)) {
+    return fail_c(ErrorCode::kInvalidArgument, kNullText);
+  }
+  if (facts->size < sizeof *facts || facts->size > kStructBytesMax) {
+    return fail_c(ErrorCode::kInvalidArgument, kBadStruct);
+  }
+  return guarded([&] {
+    look_at_daemon(client->client.run_dir(), api_key, *facts);
     return XASE_OK;
   });
 }

@@ -1,5 +1,7 @@
 #include "client/src/client.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -14,6 +16,27 @@ constinit std::atomic<std::uint64_t> next_id{1};
 // A result frame normally comes before the word that says "settled"; one that has not come by then
 // was lost on the way, after this.
 constexpr std::chrono::milliseconds kResultGrace{1000};
+
+void commit_tracked(Ring& ring, std::size_t bytes, xase_ticket& ticket) noexcept {
+  ticket.sequence = ring.next_sequence();
+  const std::string& id = ring.file()->id();
+  const std::size_t length = std::min(id.size(), sizeof ticket.producer_id - 1);
+  std::memcpy(ticket.producer_id, id.data(), length);
+  ticket.producer_id[length] = '\0';
+  ring.want_results();
+  ring.commit(bytes, proto::kRingFlagWantsResult);
+}
+
+// Whether the texts that xase_reserve() is for lie one after the other, behind the header.
+bool is_in_place(const xase_record_fields& record, const std::byte* to) noexcept {
+  const char* at = reinterpret_cast<const char*>(to + proto::kRecordHeaderBytes);
+  for (std::size_t i = 0; i < kSpansInPlace; ++i) {
+    const xase_text& text = record.*kTexts[i];
+    if (text.size != 0 && text.data != at) return false;
+    at += text.size;
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -48,6 +71,90 @@ ErrorCode Client::record(const xase_record_fields& record) noexcept {
   }
   ring->leave();
   return code;
+}
+
+ErrorCode Client::record_tracked(const xase_record_fields& record, xase_ticket& ticket) noexcept {
+  ErrorCode code = validate(record);
+  if (code != ErrorCode::kOk) return code;
+  Ring* ring = enter(code);
+  if (ring == nullptr) return code;
+  const std::size_t bytes = encoded_bytes(record);
+  std::byte* to = ring->reserve(bytes, code);
+  if (to != nullptr) {
+    encode(record, to);
+    commit_tracked(*ring, bytes, ticket);
+  }
+  ring->leave();
+  return code;
+}
+
+Ring* Client::ring_at_hand() noexcept {
+  const ThreadCache& cache = thread_cache;
+  const std::uint64_t generation = generation_.load(std::memory_order_relaxed);
+  if (cache.client_id == id_ && cache.generation == generation) [[likely]]
+    return cache.ring;
+  ThreadSlot* slot = cache.slots;
+  while (slot != nullptr && (slot->client_id != id_ || slot->generation != generation)) {
+    slot = slot->next;
+  }
+  return slot != nullptr ? slot->ring : nullptr;
+}
+
+ErrorCode Client::reserve(std::size_t bytes, char*& room) noexcept {
+  Ring* ring = ring_at_hand();
+  if (ring == nullptr) return fail(ErrorCode::kRunDirUnavailable, "this thread has no ring yet");
+  const Ring::Entry entry = ring->enter();
+  if (entry != Ring::Entry::kOpen) [[unlikely]] {
+    if (entry == Ring::Entry::kReplace) {
+      ring->leave();
+      return fail(ErrorCode::kRunDirUnavailable, "this thread's ring is to be replaced");
+    }
+    ErrorCode code = ErrorCode::kOk;
+    enter_slowly(ring, entry, code);
+    return code;
+  }
+  std::byte* to = nullptr;
+  const ErrorCode code = ring->try_reserve(bytes, to);
+  if (code != ErrorCode::kOk) [[unlikely]] {
+    ring->leave_in_place();
+    return code == ErrorCode::kQueueFull ? fail(code, "the ring has no such room now") : code;
+  }
+  room = reinterpret_cast<char*>(to + proto::kRecordHeaderBytes);
+  return ErrorCode::kOk;
+}
+
+Ring* Client::reserved_ring() noexcept {
+  Ring* ring = ring_at_hand();
+  return ring != nullptr && ring->in_place() != nullptr ? ring : nullptr;
+}
+
+ErrorCode Client::commit(const xase_record_fields& record, xase_ticket* ticket) noexcept {
+  Ring* ring = reserved_ring();
+  if (ring == nullptr) {
+    return fail(ErrorCode::kInvalidArgument, "this thread has reserved nothing");
+  }
+  ErrorCode code = validate(record);
+  std::byte* to = ring->in_place();
+  const std::size_t bytes = code == ErrorCode::kOk ? encoded_bytes(record) : 0;
+  if (code != ErrorCode::kOk) {
+  } else if (bytes > ring->in_place_bytes() || !is_in_place(record, to)) {
+    code = fail(ErrorCode::kInvalidArgument,
+                "the record is larger than what was reserved, or its texts lie elsewhere");
+  } else {
+    encode<kSpansInPlace>(record, to);
+    ring->shrink(bytes);
+    if (ticket != nullptr) {
+      commit_tracked(*ring, bytes, *ticket);
+    } else {
+      ring->commit(bytes, 0);
+    }
+  }
+  ring->leave_in_place();
+  return code;
+}
+
+void Client::cancel() noexcept {
+  if (Ring* ring = reserved_ring()) ring->leave_in_place();
 }
 
 inline Ring* Client::enter(ErrorCode& code) noexcept {
@@ -152,7 +259,7 @@ ErrorCode Client::record_sync(const xase_record_fields& record, xase_until until
   const bool waits = until != XASE_COMMITTED;
   if (waits) {
     shared.results().add(waiter);  // before the commit: another thread may take the result out
-    file->producer().wants_results.store(1, std::memory_order_relaxed);
+    ring->want_results();
   }
   encode(record, to);
   ring->commit(bytes, waits ? proto::kRingFlagWantsResult : std::uint16_t{0});

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "client/src/failure.hpp"
 #include "client/src/ring.hpp"
@@ -24,6 +25,11 @@ class Client {
   ~Client();
 
   ErrorCode record(const xase_record_fields& record) noexcept;
+  ErrorCode record_tracked(const xase_record_fields& record, xase_ticket& ticket) noexcept;
+  ErrorCode reserve(std::size_t bytes, char*& room) noexcept;
+  // `ticket` may be null.
+  ErrorCode commit(const xase_record_fields& record, xase_ticket* ticket) noexcept;
+  void cancel() noexcept;
   // Fills `item` with what became of the record as far as is known.
   ErrorCode record_sync(const xase_record_fields& record, xase_until until,
                         std::chrono::milliseconds timeout, ResultItem& item);
@@ -32,7 +38,14 @@ class Client {
   xase_counts counts();
   void close() noexcept;
 
+  // The run directory of its settings.
+  const std::string& run_dir() const noexcept { return settings_->run_dir; }
+
  private:
+  // The ring that this thread has here, null where it has none in this process.
+  Ring* ring_at_hand() noexcept;
+  // The same, where something is reserved in it.
+  Ring* reserved_ring() noexcept;
   // This thread's ring, entered, or null and why.
   Ring* enter(ErrorCode& code) noexcept;
   Ring* find_ring(ErrorCode& code) noexcept;

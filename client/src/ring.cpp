@@ -11,8 +11,8 @@ constexpr std::int64_t kPlaceCheckIntervalNs = 1'000'000'000;
 }  // namespace
 
 Ring::Ring(Shared& shared) noexcept
-    : frame_flags_(shared.settings().wants_results() ? proto::kRingFlagWantsResult
-                                                     : std::uint16_t{0}),
+    : frame_flags_(shared.settings().wants_all_results() ? proto::kRingFlagWantsResult
+                                                         : std::uint16_t{0}),
       needs_fence_(shared.needs_fence()),
       shared_(shared) {}
 

@@ -23,14 +23,18 @@ class Shared;
 inline constexpr std::uint16_t kStoreFlags[] = {
     0, proto::kRecordHasStorePayload | proto::kRecordStorePayload, proto::kRecordHasStorePayload};
 
-// Encodes a valid record; encoded_bytes(record) bytes.
+// The spans that xase_reserve() has written in place.
+inline constexpr std::size_t kSpansInPlace = 4;
+
+// Encodes a valid record; encoded_bytes(record) bytes. The first `kInPlace` texts are there.
+template <std::size_t kInPlace = 0>
 inline void encode(const xase_record_fields& record, std::byte* to) noexcept {
   const bool has_confidence = record.has_confidence != 0;
   const bool has_time = record.has_processing_time != 0;
   std::uint16_t flags = kStoreFlags[record.store_payload];
   if (has_confidence) flags |= proto::kRecordHasConfidence;
   if (has_time) flags |= proto::kRecordHasProcessingTime;
-  proto::encode_record(
+  proto::encode_record<kInPlace>(
       flags, has_confidence ? record.confidence : 0.0, has_time ? record.processing_time_ms : 0.0,
       [&](auto i) {
         const xase_text& text = record.*kTexts[i];
@@ -88,6 +92,30 @@ class alignas(128) Ring {
     return to;
   }
 
+  // The same where it takes nothing but looking, for a record whose texts have at most `bytes`: no
+  // wait, no system call, and no refusal is counted.
+  ErrorCode try_reserve(std::size_t bytes, std::byte*& to) noexcept {
+    if (bytes > proto::kRecordBytesMax || !writer_.fits(bytes + proto::kRecordHeaderBytes)) {
+      return refuse_too_large();
+    }
+    in_place_ = to = writer_.reserve(bytes + proto::kRecordHeaderBytes);
+    in_place_bytes_ = bytes + proto::kRecordHeaderBytes;
+    return to != nullptr ? ErrorCode::kOk : ErrorCode::kQueueFull;
+  }
+  // What try_reserve() gave to a thread that is still inside; null: nothing.
+  std::byte* in_place() const noexcept {
+    return busy_.load(std::memory_order_relaxed) != 0 ? in_place_ : nullptr;
+  }
+  std::size_t in_place_bytes() const noexcept { return in_place_bytes_; }
+  void leave_in_place() noexcept {
+    in_place_ = nullptr;
+    leave();
+  }
+  void shrink(std::size_t bytes) noexcept { writer_.shrink(bytes); }
+
+  // Has the daemon report on records, whatever the client's settings.
+  void want_results() noexcept { producer_->wants_results.store(1, std::memory_order_relaxed); }
+
   // Commits what was written to the reserved room.
   void commit(std::size_t bytes, std::uint16_t extra_flags) noexcept {
     const std::uint64_t sequence = sequence_.load(std::memory_order_relaxed) + 1;
@@ -140,6 +168,8 @@ class alignas(128) Ring {
   std::atomic<std::uint32_t> gate_{kGateOpen};
   std::uint16_t frame_flags_ = 0;
   const bool needs_fence_;
+  std::byte* in_place_ = nullptr;
+  std::size_t in_place_bytes_ = 0;
 
   // Not touched on the hot path.
   std::uint64_t full_sequence_ = 0;  // next_sequence() of the last refusal that rang the bell

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -134,23 +133,25 @@ Failure open_run_dir(const std::string& run_dir, Fd& root, Fd& rings) {
                       run_dir + "/" + std::string(proto::kRingsFolder), rings);
 }
 
+Fd open_settings(const Fd& root) {
+  return Fd(openat(root.get(), proto::kSettingsFile.data(),
+                   O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+}
+
+std::string read_settings(const Fd& file) {
+  std::string text(proto::kSettingsBytesMax, '\0');
+  const ssize_t got = file ? read(file.get(), text.data(), text.size()) : -1;
+  text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  return text;
+}
+
 std::uint64_t settings_ring_bytes(const Fd& root) {
-  const Fd file(openat(root.get(), proto::kSettingsFile.data(),
-                       O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-  std::array<char, 4096> buffer{};
-  const ssize_t got = file ? read(file.get(), buffer.data(), buffer.size()) : -1;
-  std::string_view text(buffer.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    const std::size_t equals = line.find('=');
-    if (line.substr(0, equals) != proto::kSettingRingBytes || equals == line.npos) continue;
-    const std::string_view value = line.substr(equals + 1);
-    std::uint64_t bytes = 0;
-    const auto parsed = std::from_chars(value.data(), value.data() + value.size(), bytes);
-    if (parsed.ec == std::errc() && parsed.ptr == value.data() + value.size()) return bytes;
-  }
-  return 0;
+  const std::string text = read_settings(open_settings(root));
+  const std::string_view value = proto::setting(text, proto::kSettingRingBytes);
+  std::uint64_t bytes = 0;
+  const auto parsed = std::from_chars(value.data(), value.data() + value.size(), bytes);
+  const bool whole = parsed.ec == std::errc() && parsed.ptr == value.data() + value.size();
+  return whole ? bytes : 0;
 }
 
 std::unique_ptr<DoorbellPage> open_doorbell(const Fd& root) {

@@ -34,6 +34,10 @@ Failure choose_run_dir(const std::string& given, std::string& run_dir);
 // Opens RUN_DIR and RUN_DIR/rings; makes what is missing, but not RUN_DIR's parent.
 Failure open_run_dir(const std::string& run_dir, Fd& root, Fd& rings);
 
+// RUN_DIR/settings, and its text: empty where it cannot be read.
+Fd open_settings(const Fd& root);
+std::string read_settings(const Fd& file);
+
 // `ring_bytes` of RUN_DIR/settings, 0 where nothing sound is there.
 std::uint64_t settings_ring_bytes(const Fd& root);
 

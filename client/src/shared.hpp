@@ -35,8 +35,10 @@ struct Settings {
   xase_result_callback on_error = nullptr;
   void* user = nullptr;
   bool result_thread = false;
+  bool results_on_request = false;
 
   bool wants_results() const noexcept { return on_success != nullptr || on_error != nullptr; }
+  bool wants_all_results() const noexcept { return wants_results() && !results_on_request; }
 };
 
 // The rings, the results and the doorbell of a client. Thread-safe. Counted references: one of the

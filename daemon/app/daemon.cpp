@@ -109,6 +109,7 @@ Status Daemon::open_directories() {
   auto state = DirectoryLock::take(fs, config_.state_dir + "/lock", self);
   if (!state.ok()) return state.status();
   state_lock_ = std::move(*state);
+  system_random().fill(api_key_salt_);
   run_dir_ = std::make_unique<RunDir>(fs, config_.run_dir, config_.ring.bytes, self);
   if (Status status = run_dir_->take(); !status.ok()) return status;
   return make_directories(journal_directory(config_), kPrivate);
@@ -320,9 +321,10 @@ void Daemon::reconfigure(const Config& config) {
 
 void Daemon::keep_run_dir() {
   bool made = false;
-  const Status status = run_dir_->keep(made);
+  Status status = run_dir_->keep(made);
   // Another daemon that came meanwhile has the rings there.
   intake_->use_folder(status.code() != Code::kExists);
+  if (status.ok()) status = tell_apps();
   const std::string trouble = status.ok() ? "" : status.message();
   if (made) {
     log_warn("main", "the runtime directory, or a part of it, was removed; it is made again",
@@ -333,6 +335,19 @@ void Daemon::keep_run_dir() {
             "the runtime directory was removed and cannot be made again: apps that start now find "
             "no daemon; make it with its owner and mode as they were, the rest follows",
             {{"run_dir", run_dir_->path()}, {"error", trouble}});
+}
+
+Status Daemon::tell_apps() {
+  const std::string fingerprint = delivery_->api_key_fingerprint();
+  if (fingerprint != api_key_told_) {
+    api_key_check_ = delivery_->api_key_check(api_key_salt_);
+    api_key_told_ = fingerprint;
+  }
+  const auto line = [](std::string_view name, const std::string& value) {
+    return value.empty() ? "" : std::string(name) + "=" + value + "\n";
+  };
+  return run_dir_->tell(line(xase::proto::kSettingBaseUrl, config().api.base_url) +
+                        line(xase::proto::kSettingApiKeyCheck, api_key_check_));
 }
 
 bool Daemon::stop(const std::function<bool()>& cut_short) {

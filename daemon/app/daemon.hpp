@@ -49,7 +49,8 @@ class Daemon {
   // Applies what a running daemon can change. Any thread; tells which keys need a restart.
   void reconfigure(const Config& config);
 
-  // Makes again what someone removed of the runtime directory. To be called now and then, by the
+  // Makes again what someone removed of the runtime directory, and tells apps there what has
+  // changed. To be called now and then, by the
   // main thread.
   void keep_run_dir();
 
@@ -70,6 +71,7 @@ class Daemon {
   }
   explicit Daemon(const Config& config);
   Status open_directories();
+  Status tell_apps();
   Status open_ledger();
   Status open_keys(const ChainState& recovered);
   Status open_tree();
@@ -84,6 +86,9 @@ class Daemon {
   std::unique_ptr<DirectoryLock> state_lock_;
   std::unique_ptr<RunDir> run_dir_;
   std::string run_dir_trouble_;  // what was last told of it
+  xase::proto::Id api_key_salt_{};
+  std::string api_key_told_;  // its fingerprint
+  std::string api_key_check_;
 
   Positions positions_;
   HandbackQueue handbacks_;

@@ -28,26 +28,53 @@ int make_directory(const std::string& path, mode_t mode) {
   return made ? 0 : errno;
 }
 
-Status write_settings(const std::string& run_dir, std::uint64_t ring_bytes) {
+std::string ring_bytes_line(std::uint64_t ring_bytes) {
+  return std::string(xase::proto::kSettingRingBytes) + "=" + std::to_string(ring_bytes) + "\n";
+}
+
+// Of the open file description, so that it lasts as long as `fd` and holds in every pid namespace.
+bool lock_for_reading(int fd) {
+  struct flock lock {};
+  lock.l_type = F_RDLCK;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+Status write_settings(const std::string& run_dir, const std::string& text, OpenFile& written) {
   const std::string path = run_dir + "/" + std::string(xase::proto::kSettingsFile);
   const std::string temporary = path + ".tmp";
-  const std::string text =
-      std::string(xase::proto::kSettingRingBytes) + "=" + std::to_string(ring_bytes) + "\n";
   ::unlink(temporary.c_str());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-                        kSettingsMode);
-  if (fd < 0) return os_status("write " + temporary, errno);
-  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       ::fchmod(fd, kSettingsMode) == 0;
-  const int error = errno;
-  ::close(fd);
-  if (!written || ::rename(temporary.c_str(), path.c_str()) != 0) {
-    return os_status("write " + path, written ? errno : error);
+  OpenFile file(
+      ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, kSettingsMode));
+  if (file.fd() < 0) return os_status("write " + temporary, errno);
+  if (::write(file.fd(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      ::fchmod(file.fd(), kSettingsMode) != 0 || !lock_for_reading(file.fd()) ||
+      ::rename(temporary.c_str(), path.c_str()) != 0) {
+    return os_status("write " + path, errno);
+  }
+  written = std::move(file);
+  return {};
+}
+
+Status make_folders(const std::string& run_dir) {
+  if (Status status = make_directories(run_dir, kRunDirMode); !status.ok()) return status;
+  const std::string rings = run_dir + "/" + std::string(xase::proto::kRingsFolder);
+  if (::mkdir(rings.c_str(), kRunDirMode) == 0) {
+    // Not by mkdir's mode, which the umask cuts.
+    if (::chmod(rings.c_str(), kRingsMode) != 0 && ::chmod(rings.c_str(), kRingsModePlain) != 0) {
+      return os_status("set the mode of " + rings, errno);
+    }
+  } else if (errno != EEXIST) {
+    return os_status("make directory " + rings, errno);
   }
   return {};
 }
 
 }  // namespace
+
+OpenFile::~OpenFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
 
 Status make_directories(const std::string& path, unsigned mode) {
   int error = make_directory(path, mode);
@@ -65,24 +92,22 @@ Status make_directories(const std::string& path, unsigned mode) {
 }
 
 Status make_run_dir(const std::string& run_dir, std::uint64_t ring_bytes) {
-  if (Status status = make_directories(run_dir, kRunDirMode); !status.ok()) return status;
-  const std::string rings = run_dir + "/" + std::string(xase::proto::kRingsFolder);
-  if (::mkdir(rings.c_str(), kRunDirMode) == 0) {
-    // Not by mkdir's mode, which the umask cuts.
-    if (::chmod(rings.c_str(), kRingsMode) != 0 && ::chmod(rings.c_str(), kRingsModePlain) != 0) {
-      return os_status("set the mode of " + rings, errno);
-    }
-  } else if (errno != EEXIST) {
-    return os_status("make directory " + rings, errno);
-  }
-  return write_settings(run_dir, ring_bytes);
+  if (Status status = make_folders(run_dir); !status.ok()) return status;
+  OpenFile file;
+  return write_settings(run_dir, ring_bytes_line(ring_bytes), file);
 }
 
 RunDir::RunDir(FileSystem& fs, std::string path, std::uint64_t ring_bytes, std::string who)
     : fs_(fs), path_(std::move(path)), ring_bytes_(ring_bytes), who_(std::move(who)) {}
 
 Status RunDir::take() {
-  if (Status status = make_run_dir(path_, ring_bytes_); !status.ok()) return status;
+  if (Status status = make_folders(path_); !status.ok()) return status;
+  if (Status status = take_lock(); !status.ok()) return status;
+  // Only now: the settings of a daemon that is there already are its own.
+  return write();
+}
+
+Status RunDir::take_lock() {
   const std::string lock_path = path_ + "/" + kLockFile;
   struct stat info {};
   if (lock_ != nullptr && ::stat(lock_path.c_str(), &info) == 0 && info.st_dev == lock_device_ &&
@@ -97,6 +122,20 @@ Status RunDir::take() {
   lock_device_ = info.st_dev;
   lock_inode_ = info.st_ino;
   return {};
+}
+
+Status RunDir::write() {
+  std::string text = ring_bytes_line(ring_bytes_) + told_;
+  if (text.size() > xase::proto::kSettingsBytesMax) text = ring_bytes_line(ring_bytes_);
+  return write_settings(path_, text, settings_);
+}
+
+Status RunDir::tell(const std::string& lines) {
+  if (lines == told_) return {};
+  std::string before = std::exchange(told_, lines);
+  Status status = write();
+  if (!status.ok()) told_ = std::move(before);
+  return status;
 }
 
 Status RunDir::keep(bool& made) {

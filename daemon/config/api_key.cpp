@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "daemon/config/small_file.hpp"
+#include "proto/run_dir.hpp"
 
 namespace xased {
 namespace {
@@ -100,6 +101,18 @@ std::string ApiKey::fingerprint() const {
     text += kDigits[digest[i] & 15U];
   }
   return text;
+}
+
+std::string ApiKey::check_value(const xase::proto::Id& salt) const {
+  std::array<std::byte, xase::proto::kApiKeyCheckBytes> check{};
+  if (PKCS5_PBKDF2_HMAC(value_.data(), static_cast<int>(value_.size()),
+                        reinterpret_cast<const unsigned char*>(salt.data()),
+                        static_cast<int>(salt.size()), xase::proto::kApiKeyCheckIterations,
+                        EVP_sha256(), static_cast<int>(check.size()),
+                        reinterpret_cast<unsigned char*>(check.data())) != 1) {
+    return "";
+  }
+  return xase::proto::to_hex(salt) + ":" + xase::proto::to_hex(check);
 }
 
 std::ostream& operator<<(std::ostream& out, const ApiKey& key) { return out << key.masked(); }

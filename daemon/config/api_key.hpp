@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "daemon/platform/status.hpp"
+#include "proto/hex.hpp"
 
 namespace xased {
 
@@ -50,6 +51,8 @@ class ApiKey {
   std::string masked() const;
   // First 16 hex digits of the key's SHA-256.
   std::string fingerprint() const;
+  // The value of `api_key_check` in the settings of RUN_DIR: proto/run_dir.hpp.
+  std::string check_value(const xase::proto::Id& salt) const;
   // What the operator should hear about how the key is kept; empty when there is nothing.
   const std::string& warning() const { return warning_; }
 

@@ -85,4 +85,9 @@ std::string ApiKeyHolder::fingerprint() const {
   return key_ ? key_->fingerprint() : "";
 }
 
+std::string ApiKeyHolder::check_value(const xase::proto::Id& salt) const {
+  const std::scoped_lock lock(mutex_);
+  return key_ ? key_->check_value(salt) : "";
+}
+
 }  // namespace xased

@@ -31,6 +31,8 @@ class ApiKeyHolder {
   std::uint64_t generation() const;
   std::string masked() const;
   std::string fingerprint() const;
+  // ApiKey::check_value(), empty where there is no usable key.
+  std::string check_value(const xase::proto::Id& salt) const;
 
  private:
   bool file_changed();

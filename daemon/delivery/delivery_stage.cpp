@@ -235,4 +235,8 @@ std::string DeliveryStage::api_key_masked() const { return impl_->key->masked();
 
 std::string DeliveryStage::api_key_fingerprint() const { return impl_->key->fingerprint(); }
 
+std::string DeliveryStage::api_key_check(const xase::proto::Id& salt) const {
+  return impl_->key->check_value(salt);
+}
+
 }  // namespace xased

@@ -80,6 +80,7 @@ class DeliveryStage {
   // What the key in use looks like; empty where there is none. Any thread.
   std::string api_key_masked() const;
   std::string api_key_fingerprint() const;
+  std::string api_key_check(const xase::proto::Id& salt) const;
 
  private:
   struct Impl;

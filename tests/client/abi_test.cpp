@@ -32,10 +32,11 @@ TEST(Abi, ExportsExactlyTheFunctionsOfTheHeader) {
     if (type != "A") exported.insert(name.substr(0, name.find('@')));
   }
   EXPECT_EQ(exported,
-            (std::set<std::string>{"xase_client_open", "xase_client_close", "xase_client_free",
-                                   "xase_record", "xase_record_sync", "xase_receipt_free",
-                                   "xase_flush", "xase_poll", "xase_stats", "xase_error_name",
-                                   "xase_last_error_message", "xase_version"}));
+            (std::set<std::string>{
+                "xase_client_open", "xase_client_close", "xase_client_free", "xase_record",
+                "xase_record_sync", "xase_receipt_free", "xase_record_tracked", "xase_reserve",
+                "xase_commit", "xase_cancel", "xase_look_at_daemon", "xase_flush", "xase_poll",
+                "xase_stats", "xase_error_name", "xase_last_error_message", "xase_version"}));
 }
 
 TEST(Abi, TheSonameIsThatOfTheFirstVersion) {
@@ -56,6 +57,8 @@ TEST(Abi, SizesAndOffsetsOfTheFirstVersionStay) {
   EXPECT_EQ(sizeof(xase_receipt), 184U);
   EXPECT_EQ(offsetof(xase_receipt, sequence), 32U);
   EXPECT_EQ(sizeof(xase_counts), 96U);
+  EXPECT_EQ(sizeof(xase_ticket), 56U);
+  EXPECT_EQ(sizeof(xase_daemon_facts), 2064U);
 }
 
 TEST(Abi, AC99ProgramRecords) {

@@ -217,7 +217,8 @@ typedef struct xase_client_options {
   void* user;
   /* Not zero: the library starts one thread, which calls the callbacks by itself. */
   uint32_t result_thread;
-  uint32_t reserved2; /* zero */
+  /* Not zero: the daemon reports only on records that asked for it with a ticket. */
+  uint32_t results_on_request;
 } xase_client_options;
 
 #define XASE_CLIENT_OPTIONS_INIT                                                                 \
@@ -255,6 +256,45 @@ XASE_API xase_error xase_record(xase_client* client, const xase_record_fields* r
 XASE_API xase_error xase_record_sync(xase_client* client, const xase_record_fields* record,
                                      xase_until until, uint32_t timeout_ms, xase_receipt* receipt);
 
+/* Names a record that was taken: its receipt has the same producer_id and sequence. */
+typedef struct xase_ticket {
+  size_t size;
+  uint64_t sequence;
+  char producer_id[40]; /* 32 hexadecimal digits and a NUL */
+} xase_ticket;
+
+#define XASE_TICKET_INIT \
+  { sizeof(xase_ticket), 0, {0} }
+
+/* Like xase_record(), and has the daemon report on this record to on_success or on_error, also of a
+ * client with results_on_request. `ticket` is filled where this returns XASE_OK. */
+XASE_API xase_error xase_record_tracked(xase_client* client, const xase_record_fields* record,
+                                        xase_ticket* ticket);
+
+/* ---- Records written in place ----
+ *
+ * For those who make JSON as they go: into the ring itself, without a copy. xase_reserve() gives
+ * room; input, output, context and explanation (those that are not empty) are written into it, in
+ * this order and without gaps; xase_commit() takes the record whose texts point there, and copies
+ * the other texts. In between, the thread calls nothing else of this client. */
+
+/* Room for a record whose texts have `bytes` in all, in the calling thread's ring. Never waits,
+ * makes no ring and no system call, and counts no refusal: whatever it returns but XASE_OK,
+ * xase_record() may still find a way, and says what is wrong where it does not. Errors:
+ * XASE_QUEUE_FULL (no such room in the ring now), XASE_RUN_DIR_UNAVAILABLE (the thread has no ring
+ * yet, or needs another), XASE_QUEUE_CLOSED, XASE_RECORD_TOO_LARGE, XASE_INVALID_ARGUMENT. */
+XASE_API xase_error xase_reserve(xase_client* client, size_t bytes, char** room);
+
+/* Takes the record: committed when this returns XASE_OK. Gives the room back in every case. With a
+ * `ticket`, as xase_record_tracked(). Errors: those of xase_record() that tell what is wrong with a
+ * record; XASE_INVALID_ARGUMENT where nothing is reserved, the record is larger than that, or its
+ * texts lie elsewhere. */
+XASE_API xase_error xase_commit(xase_client* client, const xase_record_fields* record,
+                                xase_ticket* ticket);
+
+/* Gives the room back; nothing is recorded. Does nothing where none is reserved. */
+XASE_API void xase_cancel(xase_client* client);
+
 /* Releases what a receipt owns and clears it. NULL does nothing. */
 XASE_API void xase_receipt_free(xase_receipt* receipt);
 
@@ -289,6 +329,34 @@ typedef struct xase_counts {
 
 /* Works after close too: the counts as they were then. */
 XASE_API xase_error xase_stats(xase_client* client, xase_counts* counts);
+
+/* ---- The daemon, as an app may see it ---- */
+
+typedef enum xase_presence XASE_ENUM {
+  XASE_PRESENCE_UNKNOWN = 0, /* its settings may not be read here, or are of an older one */
+  XASE_PRESENCE_AWAY = 1,    /* records wait in their rings */
+  XASE_PRESENCE_RUNNING = 2
+} xase_presence;
+
+typedef enum xase_key_match XASE_ENUM {
+  XASE_KEY_UNKNOWN = 0, /* no key was given here, or the daemon has told of none */
+  XASE_KEY_SAME = 1,
+  XASE_KEY_DIFFERS = 2
+} xase_key_match;
+
+typedef struct xase_daemon_facts {
+  size_t size;
+  xase_presence presence;
+  xase_key_match api_key;
+  char run_dir[1024];  /* where this client and the daemon meet; cut where longer */
+  char base_url[1024]; /* of the API, as the daemon has it; empty: not known */
+} xase_daemon_facts;
+
+/* What the daemon tells its apps (the settings file in RUN_DIR), and whether it lives. `api_key`
+ * may be empty; it is compared with the daemon's by a salted check value, goes nowhere and is not
+ * kept. Makes system calls, and takes about a millisecond with a key. */
+XASE_API xase_error xase_look_at_daemon(xase_client* client, xase_text api_key,
+                                        xase_daemon_facts* facts);
 
 /* The name that the published SDKs use, like "QUEUE_FULL"; never NULL. */
 XASE_API const char* xase_error_name(xase_error error);

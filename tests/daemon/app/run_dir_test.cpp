@@ -1,7 +1,9 @@
 #include "daemon/app/run_dir.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -113,6 +115,47 @@ TEST(RunDir, SaysWhatIsInTheWay) {
   EXPECT_FALSE(status.ok());
   EXPECT_NE(status.message().find(dir / "file"), std::string::npos) << status.message();
   EXPECT_FALSE(make_directories(dir / "file", 0700).ok());
+}
+
+bool is_locked(const std::string& run_dir) {
+  const int fd = ::open((run_dir + "/settings").c_str(), O_RDONLY | O_CLOEXEC);
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  EXPECT_EQ(::fcntl(fd, F_OFD_GETLK, &lock), 0);
+  ::close(fd);
+  return lock.l_type != F_UNLCK;
+}
+
+TEST(RunDir, TheSettingsAreLockedForAsLongAsItsDaemonLives) {
+  const TempDir dir;
+  auto run = std::make_unique<RunDir>(system_file_system(), dir / "run", 4096, "the first");
+  ASSERT_TRUE(run->take().ok());
+  EXPECT_TRUE(is_locked(dir / "run"));
+  {
+    RunDir other(system_file_system(), dir / "run", 8192, "another");
+    ASSERT_EQ(other.take().code(), Code::kExists);
+    EXPECT_EQ(settings_in(dir / "run"), "ring_bytes=4096\n") << "they are not its own to write";
+  }
+  EXPECT_TRUE(is_locked(dir / "run"));
+  run.reset();
+  EXPECT_FALSE(is_locked(dir / "run"));
+}
+
+TEST(RunDir, TellsFurtherSettingsAndKeepsThemWhenMadeAgain) {
+  const TempDir dir;
+  RunDir run(system_file_system(), dir / "run", 4096, "the first");
+  ASSERT_TRUE(run.take().ok());
+  ASSERT_TRUE(run.tell("base_url=http://x\n").ok());
+  EXPECT_EQ(settings_in(dir / "run"), "ring_bytes=4096\nbase_url=http://x\n");
+  EXPECT_TRUE(is_locked(dir / "run"));
+  std::filesystem::remove_all(dir / "run");
+  bool made = false;
+  ASSERT_TRUE(run.keep(made).ok());
+  EXPECT_EQ(settings_in(dir / "run"), "ring_bytes=4096\nbase_url=http://x\n");
+  EXPECT_TRUE(is_locked(dir / "run"));
+  // What would not be read as a whole is not told.
+  ASSERT_TRUE(run.tell("base_url=" + std::string(5000, 'x') + "\n").ok());
+  EXPECT_EQ(settings_in(dir / "run"), "ring_bytes=4096\n");
 }
 
 }  // namespace

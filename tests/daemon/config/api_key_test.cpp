@@ -151,5 +151,16 @@ TEST(ApiKey, SaysHowToConfigureOne) {
   EXPECT_NE(key.status().message().find("api.key_file"), std::string::npos);
 }
 
+// What a client makes of the same: tests/client/daemon_facts_test.cpp.
+TEST(ApiKey, ItsCheckValueIsSaltedAndSlow) {
+  xase::proto::Id salt{};
+  for (std::size_t i = 0; i < salt.size(); ++i) salt[i] = static_cast<std::byte>(i);
+  const auto key = ApiKey::parse(kKey);
+  ASSERT_TRUE(key.ok());
+  EXPECT_EQ(key->check_value(salt), "000102030405060708090a0b0c0d0e0f:d22f4a2c80a34a60");
+  salt[0] = std::byte{1};
+  EXPECT_NE(key->check_value(salt).substr(32), ":d22f4a2c80a34a60");
+}
+
 }  // namespace
 }  // namespace xased
