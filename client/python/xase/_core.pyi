@@ -1,0 +1,43 @@
+from types import ModuleType
+from typing import Any, Callable, Optional
+
+from .types import RecordPayload, RecordResult
+
+def version() -> str: ...
+def to_json(value: Any, hooks: ModuleType, /) -> str: ...
+def call_back(callback: Callable[[Any], object], argument: Any, /) -> None: ...
+
+class Client:
+    def record(
+        self,
+        payload: RecordPayload,
+        *,
+        idempotency_key: Optional[str] = None,
+        skip_queue: bool = False,
+    ) -> Optional[RecordResult]: ...
+    def _submit(
+        self, payload: RecordPayload, *, idempotency_key: Optional[str] = None
+    ) -> tuple[str, int]: ...
+    def _take_results(
+        self, wait_ms: int, /
+    ) -> tuple[list[tuple[str, int, str, str, int, bool]], bool]: ...
+    def _open(
+        self,
+        hooks: ModuleType,
+        run_dir: Optional[str],
+        runtime: str,
+        env: Optional[str],
+        ring_bytes: int,
+        results_bytes: int,
+        block_ms: int,
+        sync: bool,
+        sync_ms: int,
+        wants_results: bool,
+        /,
+    ) -> None: ...
+    def _close(self) -> None: ...
+    def _flush(self, until: int, timeout_ms: int, /) -> None: ...
+    def _counts(self) -> dict[str, Any]: ...
+    def _look(self, api_key: Optional[str], /) -> tuple[int, int, str, str]: ...
+    def _set_running(self, running: bool, wanted: bool, /) -> None: ...
+    def _stop_results(self) -> None: ...
