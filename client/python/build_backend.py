@@ -17,6 +17,7 @@ import hashlib
 import io
 import os
 import pathlib
+import py_compile
 import re
 import shlex
 import shutil
@@ -186,6 +187,7 @@ def build_sdist(sdist_directory: str, config_settings: object = None) -> str:
         for name, data in files.items():
             entry = tarfile.TarInfo(f"{base}/{name}")
             entry.size = len(data)
+            entry.mode = 0o755 if data.startswith(b"#!") else 0o644
             archive.addfile(entry, io.BytesIO(data))
     return f"{base}.tar.gz"
 
@@ -195,6 +197,8 @@ def build_in_place(directory: str) -> str:
     package.mkdir(parents=True, exist_ok=True)
     for path, file in package_files().items():
         shutil.copyfile(file, pathlib.Path(directory, path))
+        if path.endswith(".py"):
+            py_compile.compile(str(pathlib.Path(directory, path)), quiet=1)
     made = package / f".{EXTENSION}.new"
     build_extension(made)
     made.rename(package / EXTENSION)  # a process may have the old one mapped

@@ -98,6 +98,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config,
   if (Status status = daemon->open_directories(); !status.ok()) return status;
   if (Status status = daemon->open_ledger(); !status.ok()) return status;
   if (Status status = daemon->start_stages(std::move(reload)); !status.ok()) return status;
+  daemon->keep_run_dir();
   return daemon;
 }
 

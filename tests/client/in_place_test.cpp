@@ -127,7 +127,7 @@ struct Results {
   }
 };
 
-TEST(Ticket, NamesTheRecordWhoseResultComesAndNoOtherResultDoes) {
+TEST(Ticket, NamesTheRecordWhoseResultComes) {
   const TempDir dir;
   Results results;
   const ClientPtr client = open_client(dir.path(), [&](xase_client_options& options) {

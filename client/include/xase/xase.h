@@ -217,7 +217,8 @@ typedef struct xase_client_options {
   void* user;
   /* Not zero: the library starts one thread, which calls the callbacks by itself. */
   uint32_t result_thread;
-  /* Not zero: the daemon reports only on records that asked for it with a ticket. */
+  /* Not zero: the daemon reports on records of a thread only from the first on that asks for it
+   * with a ticket. Tickets tell their results from those of other records. */
   uint32_t results_on_request;
 } xase_client_options;
 

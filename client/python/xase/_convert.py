@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-# Found once a type. Bounded, since apps make types as they go.
+# Found once a type, of those that live as long as their module.
 _known: dict[type, Callable[[Any], Any]] = {}
 _KNOWN_MAX = 1024
 
@@ -20,7 +20,7 @@ def plain(value: Any) -> Any:
     convert = _known.get(kind)
     if convert is None:
         convert = _find(kind)
-        if len(_known) < _KNOWN_MAX:
+        if "<locals>" not in kind.__qualname__ and len(_known) < _KNOWN_MAX:
             _known[kind] = convert
     return convert(value)
 

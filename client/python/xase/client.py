@@ -105,6 +105,7 @@ class XaseClient(_Client):
                    256 << 10, _milliseconds(_number(options, "block_timeout", 1.0)),
                    not options.get("fire_and_forget", True),
                    _milliseconds(self._receipt_timeout), wants_results)
+        self._match = 0
         self._settled = self._key is None and options.get("base_url") is None
         self._compare()
 
@@ -126,7 +127,7 @@ class XaseClient(_Client):
         """Compares what the app says of key and address with what the daemon has; warns once."""
         presence, match, run_dir, base_url = self._look(None if self._settled else self._key)
         if self._settled:
-            match = self._match if self._key is not None else 0
+            match = self._match
         mine: Optional[str] = self._config.get("base_url")
         if match == 2:
             _hooks.warn("the api_key given to XaseClient is not the one that xased uses: records "
