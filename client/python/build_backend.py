@@ -96,7 +96,7 @@ def build_extension(to: pathlib.Path) -> None:
         strip = [] if "XASE_SANITIZE" in os.environ else ["-Wl,-s"]
         _run([*compiler, *_flags(), *optimise, "-shared", *made, "-o", str(to),
               "-static-libstdc++", "-static-libgcc", "-ldl", "-Wl,--gc-sections", *strip,
-              "-Wl,--exclude-libs,ALL", "-Wl,-z,relro,-z,now,-z,nodelete",
+              f"-Wl,--version-script={HERE / 'src/module.map'}", "-Wl,-z,relro,-z,now,-z,nodelete",
               *shlex.split(os.environ.get("LDFLAGS", ""))])
 
 

@@ -125,7 +125,8 @@ class Installed(PackageTest):
         with tarfile.open(sdist) as archive:
             archive.extractall(self.folder / "sources")
         sources, = (self.folder / "sources").iterdir()
-        self.offline(sys.executable, sources / "build_backend.py", "wheel", self.folder / "one")
+        self.offline(sys.executable, sources / "build_backend.py", "wheel", self.folder / "one",
+                     CXXFLAGS="-O0")
         self.offline(sys.executable, SOURCE / "build_backend.py", "wheel", self.folder / "two")
         wheel, = (self.folder / "one").iterdir()
         same, = (self.folder / "two").iterdir()
