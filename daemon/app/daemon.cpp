@@ -322,10 +322,10 @@ void Daemon::reconfigure(const Config& config) {
 
 void Daemon::keep_run_dir() {
   bool made = false;
-  Status status = run_dir_->keep(made);
+  const Status status = run_dir_->keep(made);
   // Another daemon that came meanwhile has the rings there.
   intake_->use_folder(status.code() != Code::kExists);
-  if (status.ok()) status = tell_apps();
+  if (status.ok()) tell_apps();
   const std::string trouble = status.ok() ? "" : status.message();
   if (made) {
     log_warn("main", "the runtime directory, or a part of it, was removed; it is made again",
@@ -338,7 +338,7 @@ void Daemon::keep_run_dir() {
             {{"run_dir", run_dir_->path()}, {"error", trouble}});
 }
 
-Status Daemon::tell_apps() {
+void Daemon::tell_apps() {
   const std::string fingerprint = delivery_->api_key_fingerprint();
   if (fingerprint != api_key_told_) {
     api_key_check_ = delivery_->api_key_check(api_key_salt_);
@@ -347,8 +347,11 @@ Status Daemon::tell_apps() {
   const auto line = [](std::string_view name, const std::string& value) {
     return value.empty() ? "" : std::string(name) + "=" + value + "\n";
   };
-  return run_dir_->tell(line(xase::proto::kSettingBaseUrl, config().api.base_url) +
-                        line(xase::proto::kSettingApiKeyCheck, api_key_check_));
+  const Status told = run_dir_->tell(line(xase::proto::kSettingBaseUrl, config().api.base_url) +
+                                     line(xase::proto::kSettingApiKeyCheck, api_key_check_));
+  const std::string trouble = told.ok() ? "" : told.message();
+  if (std::exchange(telling_trouble_, trouble) == trouble || trouble.empty()) return;
+  log_error("main", "apps cannot be told which key and address are in use", {{"error", trouble}});
 }
 
 bool Daemon::stop(const std::function<bool()>& cut_short) {

@@ -71,7 +71,7 @@ class Daemon {
   }
   explicit Daemon(const Config& config);
   Status open_directories();
-  Status tell_apps();
+  void tell_apps();
   Status open_ledger();
   Status open_keys(const ChainState& recovered);
   Status open_tree();
@@ -89,6 +89,7 @@ class Daemon {
   xase::proto::Id api_key_salt_{};
   std::string api_key_told_;  // its fingerprint
   std::string api_key_check_;
+  std::string telling_trouble_;
 
   Positions positions_;
   HandbackQueue handbacks_;

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """@client.evidence: functions whose calls are recorded; and the trace that a record belongs to.
 
-OpenTelemetry is not in Debian 12: tests/python/opentelemetry_api has the documented surface of its API
-that says which span is active, and no more.
+OpenTelemetry is not in Debian 12: tests/python/opentelemetry_api has the documented surface of its
+API that says which span is active, and no more.
 """
 
 import asyncio

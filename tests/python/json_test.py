@@ -109,7 +109,8 @@ class AgainstJson(CountedTest):
         self.assert_same({"wide": list(range(50000)), **{str(i): i for i in range(5000)}})
 
     def random_text(self, rng):
-        alphabets = ("abcdefghij", 'a"\\\n\x00\x1f/', "äöü€", "a\U0001F600\u2028", "日本語テキスト")
+        alphabets = ("abcdefghij", 'a"\\\n\x00\x1f/', "äöü€",
+                     "a\U0001F600\u2028", "日本語テキスト")
         return "".join(rng.choice(rng.choice(alphabets)) for _ in range(rng.randrange(40)))
 
     def random_value(self, rng, depth):
@@ -179,7 +180,8 @@ class Beyond(CountedTest):
     def test_dataclasses(self):
         applicant = Applicant("Zoë", [1, decimal.Decimal(2)], datetime.date(2020, 2, 29))
         self.check(applicant, '{"name":"Zoë","scores":[1,"2"],"since":"2020-02-29"}')
-        self.assertEqual(to_json(applicant), '{"name":"Zoë","scores":[1,"2"],"since":"2020-02-29"}')
+        self.assertEqual(to_json(applicant),
+                         '{"name":"Zoë","scores":[1,"2"],"since":"2020-02-29"}')
 
     def test_mappings(self):
         self.check(types.MappingProxyType({"a": 1}), '{"a":1}')
@@ -312,6 +314,9 @@ class WhileItChanges(CountedTest):
         names = {"a": 0, "b": 2, "c": 3}
         names["a"] = Meddler(names.clear)
         self.assertEqual(to_json(names), '{"a":{"x":1},"b":2,"c":3}')
+        outer = []
+        outer.append([Meddler(outer.clear), 5, "x" * 5000])
+        self.assertEqual(to_json({"l": outer}), '{"l":[[{"x":1},5,"%s"]]}' % ("x" * 5000))
         items = [Meddler(lambda: items.extend(range(3)))]
         self.assertEqual(to_json({"l": items}), '{"l":[{"x":1},0,1,2]}')
 

@@ -140,13 +140,18 @@ PyObject* client_look(PyObject* object, PyObject* args) noexcept {
                        static_cast<unsigned>(facts.api_key), facts.run_dir, facts.base_url);
 }
 
+// _set_running(running): a thread takes the results out, in this process, or none does.
 PyObject* client_set_running(PyObject* object, PyObject* args) noexcept {
+  ClientObject& self = of(object);
   int running = 0;
-  int wanted = 0;
-  if (PyArg_ParseTuple(args, "pp", &running, &wanted) == 0) return nullptr;
-  of(object).results_running = running != 0;
-  of(object).wants_results = wanted != 0;
-  of(object).stop->store(false, std::memory_order_release);
+  if (PyArg_ParseTuple(args, "p", &running) == 0) return nullptr;
+  self.results_running = running != 0;
+  self.wants_results = true;
+  if (running == 0) {
+    // A child of fork(): its parent's thread is not here, and what it had taken out is its own.
+    self.taking = false;
+    free_results(self);
+  }
   Py_RETURN_NONE;
 }
 
@@ -156,7 +161,7 @@ PyObject* client_stop_results(PyObject* object, PyObject* /*none*/) noexcept {
 }
 
 constexpr const char* kRecordDoc =
-    "record(payload, *, idempotency_key=None, skip_queue=False)\n--\n\n"
+    "record($self, payload, *, idempotency_key=None, skip_queue=False)\n--\n\n"
     "Takes a decision: once this returns, the record survives kill -9 of this process.\n\n"
     "Returns None; with skip_queue=True, or fire_and_forget off, the API's receipt, for which it\n"
     "waits with the GIL released. Raises XaseError; nothing was taken then, unless the code is "

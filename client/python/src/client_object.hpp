@@ -19,6 +19,7 @@ struct ClientObject {
   bool sync;                          // fire_and_forget=False
   bool wants_results;                 // a thread must call the callbacks
   bool results_running;               // and does, in this process
+  bool taking;                        // a thread is in take_results()
   bool stalled;                       // waiting for room was in vain, and nothing was taken since
   uint32_t sync_ms;
   uint32_t block_ms;  // 0: a full ring refuses at once

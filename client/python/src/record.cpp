@@ -12,7 +12,6 @@
 namespace xase::python {
 namespace {
 
-constexpr std::size_t kRoomBytesMin = 4096;
 constexpr std::size_t kRoomBytesMax = 65536;
 constexpr std::int64_t kNsPerMs = 1'000'000;
 constexpr std::int64_t kWaitNs = 200'000;
@@ -29,6 +28,7 @@ enum class Done { kTaken, kSlow };
 struct Trace {
   Ref trace_id;
   Ref span_id;
+  Ref no_context;  // an empty dict, for a record that has none
   Member members[2];
   std::size_t count = 0;
 };
@@ -43,6 +43,8 @@ bool find_trace(ClientObject& self, Trace& trace) noexcept {
   const Ref ids(PyObject_CallMethod(self.hooks, "trace_ids", nullptr));
   if (!ids) return false;
   if (ids.get() == Py_None) return true;
+  trace.no_context = Ref(PyDict_New());
+  if (!trace.no_context) return false;
   trace.trace_id = share(PyTuple_GetItem(ids.get(), 0));
   trace.span_id = share(PyTuple_GetItem(ids.get(), 1));
   if (!trace.trace_id || !trace.span_id) return false;
@@ -57,14 +59,14 @@ bool find_trace(ClientObject& self, Trace& trace) noexcept {
 
 // Writes the objects one after the other, and has the record point at them.
 JsonWriter::Result write_objects(ClientObject& self, Payload& payload, const Trace& trace,
-                                 PyObject* empty, Buffer& buffer) noexcept {
+                                 Buffer& buffer) noexcept {
   constexpr std::size_t kContext = 2;
   JsonWriter writer(buffer, self.hooks);
   std::size_t ends[kObjectNames.size()] = {};
   for (std::size_t i = 0; i < kObjectNames.size(); ++i) {
     const bool adds = i == kContext && trace.count != 0;
     PyObject* object = payload.objects[i];
-    if (object == nullptr && adds) object = empty;
+    if (object == nullptr && adds) object = trace.no_context.get();
     if (object != nullptr) {
       const JsonWriter::Result written = writer.write_object(
           kObjectNames[i], object, adds ? trace.members : nullptr, adds ? trace.count : 0);
@@ -85,8 +87,8 @@ JsonWriter::Result write_objects(ClientObject& self, Payload& payload, const Tra
 
 // ---- into the ring, in place ----
 
-Done record_in_place(ClientObject& self, PyObject* dict, PyObject* key, xase_ticket* ticket,
-                     std::size_t& unknown_names) noexcept {
+Done record_in_place(ClientObject& self, PyObject* dict, PyObject* key, const Trace& trace,
+                     xase_ticket* ticket, std::size_t& unknown_names) noexcept {
   Payload payload;
   Flaw flaw;
   if (extract(dict, true, payload, flaw) != Extracted::kOk ||
@@ -99,9 +101,7 @@ Done record_in_place(ClientObject& self, PyObject* dict, PyObject* key, xase_tic
   }
   reserved_by = self.client;
   Buffer buffer(room, self.room_bytes);
-  const Trace none;
-  const bool written =
-      write_objects(self, payload, none, nullptr, buffer) == JsonWriter::Result::kOk;
+  const bool written = write_objects(self, payload, trace, buffer) == JsonWriter::Result::kOk;
   const bool kept = reserved_by == self.client;
   reserved_by = nullptr;
   if (written && kept && xase_commit(self.client, &payload.record, ticket) == XASE_OK) {
@@ -185,11 +185,10 @@ PyObject* own_payload(ClientObject& self, PyObject* payload) noexcept {
 }
 
 PyObject* record_slowly(ClientObject& self, PyObject* given, PyObject* key, bool sync,
-                        xase_ticket* ticket, std::size_t& unknown_names) noexcept {
+                        const Trace& trace, xase_ticket* ticket,
+                        std::size_t& unknown_names) noexcept {
   const Ref dict(own_payload(self, given));
-  const Ref empty(PyDict_New());
-  Trace trace;
-  if (!dict || !empty || !find_trace(self, trace)) return nullptr;
+  if (!dict) return nullptr;
   Payload payload;
   Flaw flaw;
   if (extract(dict.get(), false, payload, flaw) != Extracted::kOk ||
@@ -198,7 +197,7 @@ PyObject* record_slowly(ClientObject& self, PyObject* given, PyObject* key, bool
     return raise_error(self, flaw.code, flaw.message);
   }
   Buffer buffer;
-  if (write_objects(self, payload, trace, empty.get(), buffer) != JsonWriter::Result::kOk) {
+  if (write_objects(self, payload, trace, buffer) != JsonWriter::Result::kOk) {
     return nullptr;
   }
   // `xase_ledger` in a context is the daemon's to refuse, but better told here.
@@ -216,8 +215,8 @@ PyObject* record_slowly(ClientObject& self, PyObject* given, PyObject* key, bool
     Py_BEGIN_ALLOW_THREADS;
     code = record_waiting(self, payload.record, waits, ticket);
     Py_END_ALLOW_THREADS;
-    self.stalled = code == XASE_QUEUE_FULL;
   }
+  self.stalled = code == XASE_QUEUE_FULL;
   if (code != XASE_OK) return raise_error(self, code, xase_last_error_message());
   Py_RETURN_NONE;
 }
@@ -263,12 +262,6 @@ bool parse(PyObject* args, PyObject* kwargs, Arguments& arguments) noexcept {
   return false;
 }
 
-bool has_open_telemetry() noexcept {
-  static PyObject* name = PyUnicode_InternFromString("opentelemetry.trace");
-  PyObject* modules = PyImport_GetModuleDict();
-  return name != nullptr && modules != nullptr && PyDict_GetItem(modules, name) != nullptr;
-}
-
 PyObject* take(ClientObject& self, const Arguments& arguments, bool sync,
                xase_ticket* ticket) noexcept {
   if (self.client == nullptr) {
@@ -282,15 +275,17 @@ PyObject* take(ClientObject& self, const Arguments& arguments, bool sync,
         PyObject_CallMethod(reinterpret_cast<PyObject*>(&self), "_start_results", nullptr));
     if (!started) return nullptr;
   }
+  Trace trace;
+  if (!find_trace(self, trace)) return nullptr;
   std::size_t unknown_names = 0;
   PyObject* taken = nullptr;
-  const bool plain = !sync && Py_TYPE(arguments.payload) == &PyDict_Type && !has_open_telemetry();
-  if (plain && record_in_place(self, arguments.payload, arguments.idempotency_key, ticket,
+  const bool plain = !sync && Py_TYPE(arguments.payload) == &PyDict_Type;
+  if (plain && record_in_place(self, arguments.payload, arguments.idempotency_key, trace, ticket,
                                unknown_names) == Done::kTaken) {
     self.stalled = false;
     taken = share(Py_None).release();
   } else {
-    taken = record_slowly(self, arguments.payload, arguments.idempotency_key, sync, ticket,
+    taken = record_slowly(self, arguments.payload, arguments.idempotency_key, sync, trace, ticket,
                           unknown_names);
   }
   if (taken != nullptr && unknown_names != 0) {

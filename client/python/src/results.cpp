@@ -83,17 +83,21 @@ void free_results(ClientObject& self) noexcept {
   self.last = &self.first;
 }
 
-// take_results(wait_ms) -> (results, outstanding). One thread at a time.
+// take_results(wait_ms) -> (results, outstanding)
 PyObject* client_take_results(PyObject* object, PyObject* args) noexcept {
   ClientObject& self = *reinterpret_cast<ClientObject*>(object);
   int wait_ms = 0;
   if (PyArg_ParseTuple(args, "i", &wait_ms) == 0) return nullptr;
   if (self.client == nullptr) return Py_BuildValue("([]O)", Py_False);
+  // One thread at a time: it has the list to itself without the GIL.
+  if (self.taking) return Py_BuildValue("([]O)", Py_False);
+  self.taking = true;
   bool outstanding = false;
   Py_BEGIN_ALLOW_THREADS;
   outstanding = wait_for_results(self, wait_ms);
   Py_END_ALLOW_THREADS;
-  Ref results(PyList_New(0));
+  self.taking = false;
+  const Ref results(PyList_New(0));
   for (ResultNode* node = self.first; results && node != nullptr; node = node->next) {
     const Ref one(tuple_of(*node));
     if (!one || PyList_Append(results.get(), one.get()) != 0) return nullptr;

@@ -41,7 +41,8 @@ class Results:
     def _reset(self) -> None:
         """As in a process that has none yet. After fork(): a lock may be held by a thread that does
         not exist here."""
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = threading.RLock()  # guards what follows
+        self._starting = False
         self._thread: Optional[threading.Thread] = None
         self._stopped = False
         self._waiting: dict[tuple[str, int], Any] = {}
@@ -51,19 +52,25 @@ class Results:
         client = self._client() if self._client is not None else None
         self._reset()
         if client is not None:
-            client._set_running(False, True)
+            client._set_running(False)
 
     def start(self, client: XaseClient) -> None:
         if _exiting:
             return
         with self._lock:
-            if self._stopped or (self._thread is not None and self._thread.is_alive()):
+            if self._stopped or self._starting or (
+                    self._thread is not None and self._thread.is_alive()):
                 return
-            self._client = weakref.ref(client)
-            self._thread = threading.Thread(target=_run, args=(weakref.ref(self), self._client),
-                                            name="xase-results", daemon=True)
-            client._set_running(True, True)
-            self._thread.start()
+            # Whatever the collector runs meanwhile may record, and come here again.
+            self._starting = True
+            try:
+                client._set_running(True)
+                self._client = weakref.ref(client)
+                self._thread = threading.Thread(target=_run, name="xase-results", daemon=True,
+                                                args=(weakref.ref(self), self._client))
+                self._thread.start()
+            finally:
+                self._starting = False
 
     def stop(self, client: Optional[XaseClient], timeout: float) -> None:
         """Gives what has come to the callbacks, and ends the thread."""
