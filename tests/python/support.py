@@ -23,7 +23,7 @@ from harness import (API_KEY, PATIENCE, ROOT, Daemon, DevApi, E2eTest, Process, 
                      decisions, eventually, free_port, key_of, scaled, with_ids)
 
 PACKAGE = pathlib.Path(os.environ.get("XASE_PYTHON_PACKAGE")
-                       or harness.BIN.parent / "python/plain")
+                       or harness.BIN.parent / "python/plain").resolve()
 sys.path.insert(0, str(PACKAGE))
 import xase  # noqa: E402
 
