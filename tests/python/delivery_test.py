@@ -38,6 +38,7 @@ os.kill(os.getpid(), {int(signal.SIGKILL)})
 
     def test_the_same_with_no_daemon_until_later(self):
         self.run_app("app", RECORD + f"""
+client = xase.XaseClient({{"queue_max_size": {COUNT}}})
 for n in range({COUNT}):
     record(n)
 status = client.status()
@@ -65,7 +66,9 @@ class Burst(AppTest):
         api.faults(latency_ms=50)
         # As many at a time as an operator may allow.
         daemon = self.daemon(api, settings={"api.max_in_flight": 256})
+        # A loaded machine may keep the daemon from its journal for longer than the usual second.
         self.run_app("app", RECORD + f"""
+client = xase.XaseClient({{"block_timeout": 60}})
 for n in range({BURST}):
     record(n)
 assert client.get_stats()["size"] > 0
