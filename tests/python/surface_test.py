@@ -33,6 +33,7 @@ class SurfaceTest(CountedTest):
             warnings.simplefilter("always")
             function()
         self.assertTrue(all(one.category is XaseWarning for one in caught))
+        self.assertEqual({one.filename for one in caught}, {__file__})
         return [str(one.message) for one in caught]
 
 

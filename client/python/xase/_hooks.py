@@ -31,14 +31,14 @@ def fail(code: str, message: str) -> NoReturn:
     raise XaseError(message, code)
 
 
-def warn(what: str, once: object) -> None:
-    """Warns, once a process for each `once`."""
+def warn(what: str, once: object, level: int = 3) -> None:
+    """Warns, once a process for each `once`, of the line `level` frames above."""
     if once in _told:
         return
     _told.add(once)
     import warnings
 
-    warnings.warn(what, XaseWarning, stacklevel=3)
+    warnings.warn(what, XaseWarning, stacklevel=level)
 
 
 def as_object(value: Any) -> dict[Any, Any]:

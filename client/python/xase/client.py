@@ -121,7 +121,7 @@ class XaseClient(_Client):
                             "MISSING_API_KEY")
         if not key.startswith(_KEY_PREFIX):
             _hooks.warn("the api_key given to XaseClient is none of the API's: those begin with "
-                        + _KEY_PREFIX, "key format")
+                        + _KEY_PREFIX, "key format", level=4)
 
     def _compare(self) -> tuple[int, int, str, str]:
         """Compares what the app says of key and address with what the daemon has; warns once."""
@@ -131,10 +131,10 @@ class XaseClient(_Client):
         mine: Optional[str] = self._config.get("base_url")
         if match == 2:
             _hooks.warn("the api_key given to XaseClient is not the one that xased uses: records "
-                        "are delivered with the daemon's", "api_key")
+                        "are delivered with the daemon's", "api_key", level=4)
         if mine and base_url and mine.rstrip("/") != base_url.rstrip("/"):
             _hooks.warn(f"the base_url given to XaseClient is {mine}, but xased delivers to "
-                        f"{base_url}: the daemon's counts", "base_url")
+                        f"{base_url}: the daemon's counts", "base_url", level=4)
         self._match = match
         self._settled = bool(base_url) and (self._key is None or match != 0)
         return presence, match, run_dir, base_url
