@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -51,7 +52,8 @@ Report bench_idle(const Decisions& decisions, const Folders& folders, const Idle
   const ProcessMemory at_start = memory_of(daemon.pid());
   record_all(*client, decisions, decisions.size());
   must(client->flush(Until::kDelivered, seconds(60)), "flush()");
-  std::this_thread::sleep_for(seconds(5));  // the tree and the index come behind
+  // The tree and the index come behind.
+  std::this_thread::sleep_for(std::chrono::duration<double>(std::min(5.0, options.seconds / 2)));
   const pid_t sleeper = start_sleeper();
   Idleness ours;
   Idleness limit;
