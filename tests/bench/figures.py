@@ -74,7 +74,7 @@ DEMANDS = (
     Demand("a Unix datagram of the same bytes, against `record()`",
            "record:burst.datagram.of_record", 10, "x", at_least=True,
            beside=(("datagram", "record:burst.datagram"),),
-           why="the datagram's own time swings with its reader; `record()` is at its limit above"),
+           why="what `record()` takes, and why, is in the first line"),
     Demand("system calls in 1,000 calls (locks and allocations: "
            "[hot_path_test](../client/hot_path_test.cpp))", "hot-path:system_calls", 0, "",
            beside=(("instructions", "hot-path:instructions"),
@@ -147,8 +147,8 @@ DEMANDS = (
            beside=(("a file of that size made, mapped, renamed", "library:limit.file"),
                    ("p99", "library:first.p99"), ("the second", "library:second")),
            why="the kernel takes {library:limit.file} µs for the ring's 4 MiB of memory alone, "
-               "without a page of it mapped; mapping all of it, so that no later call faults, is "
-               "most of the rest"),
+               "without a page of it mapped; a ring is also mapped whole, so that no later call "
+               "faults"),
     Demand("a record's cost with up to 64 producers, at its worst of that with one",
            "scale:producers.worst", 1.25, "x", beside=(
                ("one", "scale:producers.1"), ("4", "scale:producers.4"),
