@@ -25,7 +25,7 @@ bool is_locked(int fd) {
 template <std::size_t kBytes>
 void copy_text(std::string_view text, char (&to)[kBytes]) {
   const std::size_t bytes = std::min(text.size(), kBytes - 1);
-  std::memcpy(to, text.data(), bytes);
+  if (bytes != 0) std::memcpy(to, text.data(), bytes);  // an empty text may have no address
   to[bytes] = '\0';
 }
 
