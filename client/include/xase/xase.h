@@ -264,8 +264,10 @@ typedef struct xase_ticket {
   char producer_id[40]; /* 32 hexadecimal digits and a NUL */
 } xase_ticket;
 
-#define XASE_TICKET_INIT \
-  { sizeof(xase_ticket), 0, {0} }
+#define XASE_TICKET_INIT          \
+  {                               \
+    sizeof(xase_ticket), 0, { 0 } \
+  }
 
 /* Like xase_record(), and has the daemon report on this record to on_success or on_error, also of a
  * client with results_on_request. `ticket` is filled where this returns XASE_OK. */
