@@ -47,6 +47,8 @@ class Front(Peer):
             peer.sendall(self.greeting)
             return
         while request := read_request(peer):
+            if self.greeting is not None:
+                return  # was open before: the next one meets it
             if self.abuse is None:
                 peer.sendall(self.ask(request))
                 continue

@@ -234,7 +234,11 @@ class Daemon:
         return self.process.terminate(timeout)
 
     def freeze(self):
+        """Returns once each of its threads stands still."""
         self.process.signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        eventually(lambda: all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+                               for task in tasks.iterdir()), lambda: "it stands still")
 
     def thaw(self):
         self.process.signal(signal.SIGCONT)

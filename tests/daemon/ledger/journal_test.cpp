@@ -512,7 +512,7 @@ TEST_F(JournalTest, GoesOnOnceThereIsRoomForASegmentAgain) {
   // Not tried over and over: a second apart.
   const std::uint64_t changes = rig_.fs.changes();
   EXPECT_EQ(rig_.add(next, 1000), 0U);
-  EXPECT_EQ(rig_.sync->step(), std::chrono::seconds(1));
+  EXPECT_GE(rig_.sync->step(), std::chrono::seconds(1));
   EXPECT_EQ(rig_.fs.changes(), changes);
   rig_.fs.heal();
   rig_.clock.advance(std::chrono::seconds(2));
