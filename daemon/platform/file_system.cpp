@@ -7,8 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
+#include <string_view>
 
 namespace xased {
 namespace {
@@ -117,13 +120,36 @@ int open_flags(OpenMode mode) {
 }
 
 // From so many on, one sync of the whole file system is faster. It also waits for what others have
-// written there, so it is not for where somebody waits.
+// written there: not where that is much, which may take minutes.
 constexpr std::size_t kManyFiles = 16;
+constexpr std::uint64_t kMuchUnwrittenKib = std::uint64_t{512} << 10;
+
+// What the host has yet to write to its disks.
+bool much_is_unwritten() {
+  std::array<char, 4096> text{};
+  const int fd = ::open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return true;
+  const ssize_t got = ::read(fd, text.data(), text.size());
+  ::close(fd);
+  const std::string_view all(text.data(), got < 0 ? 0 : static_cast<std::size_t>(got));
+  std::uint64_t sum = 0;
+  for (const std::string_view name : {"\nDirty:", "\nWriteback:"}) {
+    std::size_t at = all.find(name);
+    if (at == std::string_view::npos) return true;
+    at = all.find_first_not_of(' ', at + name.size());
+    std::uint64_t kib = 0;
+    if (at == std::string_view::npos) return true;
+    if (std::from_chars(all.data() + at, all.data() + all.size(), kib).ec != std::errc())
+      return true;
+    sum += kib;
+  }
+  return sum > kMuchUnwrittenKib;
+}
 
 class PosixFileSystem final : public FileSystem {
  public:
   Status sync_all(std::span<const std::unique_ptr<File>> files) override {
-    if (files.size() < kManyFiles) return FileSystem::sync_all(files);
+    if (files.size() < kManyFiles || much_is_unwritten()) return FileSystem::sync_all(files);
     // Every file here was opened by open().
     if (Status status = dynamic_cast<PosixFile&>(*files[0]).sync_file_system(); !status.ok()) {
       return status;
