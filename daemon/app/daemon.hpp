@@ -50,8 +50,7 @@ class Daemon {
   void reconfigure(const Config& config);
 
   // Makes again what someone removed of the runtime directory, and tells apps there what has
-  // changed. To be called now and then, by the
-  // main thread.
+  // changed. To be called now and then, by the main thread.
   void keep_run_dir();
 
   // Stops taking, drains the rings, syncs, and delivers until the drain timeout or until

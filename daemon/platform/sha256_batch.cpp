@@ -16,6 +16,7 @@ namespace {
 // A long message gains nothing beside short ones, which wait for it; and the multi-buffer library
 // refuses one of 64 KiB.
 constexpr std::size_t kShortBytes = std::size_t{16} << 10;
+constexpr std::size_t kKeptBytesMax = std::size_t{4} << 20;
 
 #ifdef XASE_HAS_IPSEC_MB
 
@@ -115,6 +116,8 @@ void Sha256Batch::run() {
   if (side_by_side != nullptr) side_by_side->finish();
   messages_.clear();
   bytes_.clear();
+  // A few large messages must not cost their memory for ever.
+  if (bytes_.capacity() > kKeptBytesMax) bytes_.shrink_to_fit();
 }
 
 Hash fold_nodes(Sha256Batch& batch, std::span<Hash> nodes) {
