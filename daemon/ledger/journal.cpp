@@ -17,6 +17,9 @@ namespace {
 // A full disk is not filled, and emptied, over and over.
 constexpr std::int64_t kRetrySegmentNs = 1'000'000'000;
 
+// Bytes a second. Where a segment filled faster, the next one is not filled with zeros first.
+constexpr std::uint64_t kFastFill = std::uint64_t{16} << 20;
+
 std::size_t spares_for(const JournalOptions& options) {
   return (options.reserve_bytes + options.segment_bytes - 1) / options.segment_bytes;
 }
@@ -96,7 +99,12 @@ void Journal::request_next_segment() {
     if (now < retry_boot_ns_) return;
   }
   retry_boot_ns_ = 0;
-  if (preparer_.request()) sync_.nudge();
+  if (preparer_.request(fills_fast_)) sync_.nudge();
+}
+
+void Journal::hurry_next_segment() {
+  request_next_segment();
+  preparer_.hurry();
 }
 
 Status Journal::prepare_now() { return at_max_bytes() ? why_no_segment() : preparer_.make_now(); }
@@ -130,6 +138,15 @@ PreparedFile Journal::take_prepared() {
   return std::move(*spare);
 }
 
+// How fast the segment was filled that is left behind now.
+void Journal::note_fill() {
+  const std::int64_t now = clock_.boot_ns();
+  const std::int64_t took_ms = (now - segment_started_boot_ns_) / 1'000'000;
+  fills_fast_ = segment_started_boot_ns_ != 0 &&
+                took_ms < static_cast<std::int64_t>(position_ * 1000 / kFastFill);
+  segment_started_boot_ns_ = now;
+}
+
 // Turns a prepared file into the segment that goes on after `chain`, holding `frames`. What fails
 // half-way is not used again: it may hold frames.
 Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Bytes frames) {
@@ -152,6 +169,7 @@ Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Byte
   const std::string path = options_.directory + "/" + segment_name(header.first_sequence);
   if (Status status = fs_.rename(prepared_path, path); !status.ok()) return status;
   // From here on the segment is there for whoever looks: there is no way back to the one before.
+  note_fill();
   file_ = file;
   is_spare_ = is_spare;
   position_ = kSegmentHeaderBytes + frames.size();

@@ -58,6 +58,8 @@ class Journal {
   // Asks for the next segment, spares first, unless the journal has reached its largest size, or
   // the last attempt failed a moment ago.
   void request_next_segment();
+  // The same, where records already wait for it.
+  void hurry_next_segment();
   // Makes the next segment in this thread. Only before the sync stage runs.
   Status prepare_now();
   // Why there is no next segment; ok: it is being made.
@@ -106,6 +108,7 @@ class Journal {
   };
   bool has_next() const { return preparer_.ready() && !spares_.wants_more(); }
   PreparedFile take_prepared();
+  void note_fill();
   Status start_segment(const ChainState& chain, std::uint32_t flags, xase::proto::Bytes frames);
   Status sync_names();
   void keep_batch(const ChainState& chain);
@@ -127,7 +130,9 @@ class Journal {
   ChainState written_;  // the chain at the end of what was written
   std::deque<Chunk> unsynced_;
   std::uint64_t unsynced_bytes_ = 0;
-  bool submitted_ = true;  // the sync stage knows of all that was written
+  bool submitted_ = true;                     // the sync stage knows of all that was written
+  std::int64_t segment_started_boot_ns_ = 0;  // 0: by another process
+  bool fills_fast_ = false;                   // the one before it did
   // The segment's name survives power loss. Until it does nothing in it may be called durable.
   bool name_is_synced_ = true;
   std::int64_t retry_boot_ns_ = 0;  // when to ask for a segment again after a failure; 0: now

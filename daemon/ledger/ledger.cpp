@@ -127,7 +127,7 @@ bool Ledger::make_room(std::size_t bytes, bool is_record) {
   if (!journal_->can_rotate(is_record)) {
     // The reason first: asking again forgets it.
     trouble_ = journal_->why_no_segment();
-    journal_->request_next_segment();
+    journal_->hurry_next_segment();
     return false;
   }
   if (!flush().ok() || !journal_->can_rotate(is_record)) return false;

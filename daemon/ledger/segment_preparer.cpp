@@ -11,9 +11,10 @@ constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 const std::array<std::byte, kPieceBytes> kZeros{};
 }  // namespace
 
-bool SegmentPreparer::request() {
+bool SegmentPreparer::request(bool hurried) {
   const State state = state_.load(std::memory_order_acquire);
   if (state != State::kIdle && state != State::kFailed) return false;
+  hurried_.store(hurried, std::memory_order_relaxed);
   state_.store(State::kRequested, std::memory_order_release);
   return true;
 }
@@ -32,15 +33,23 @@ Status SegmentPreparer::start() {
   auto file = fs_.open(path_, OpenMode::kCreate);
   if (!file.ok()) return file.status();
   file_ = std::move(*file);
-  written_ = 0;
+  made_ = 0;
   return {};
 }
 
-Status SegmentPreparer::write_piece() {
-  const auto zeros =
-      std::span(kZeros).first(std::min<std::uint64_t>(kPieceBytes, bytes_ - written_));
-  if (Status status = file_->write_at(zeros, written_); !status.ok()) return status;
-  written_ += zeros.size();
+Status SegmentPreparer::make_piece() {
+  if (can_preallocate_ && hurried_.load(std::memory_order_relaxed)) {
+    Status status = file_->preallocate(bytes_);
+    if (status.ok()) {
+      made_ = bytes_;
+      return file_->sync_data();
+    }
+    if (status.code() != Code::kUnsupported) return status;
+    can_preallocate_ = false;
+  }
+  const auto zeros = std::span(kZeros).first(std::min<std::uint64_t>(kPieceBytes, bytes_ - made_));
+  if (Status status = file_->write_at(zeros, made_); !status.ok()) return status;
+  made_ += zeros.size();
   return file_->sync_data();
 }
 
@@ -48,7 +57,7 @@ bool SegmentPreparer::step() {
   if (state_.load(std::memory_order_acquire) != State::kRequested) return false;
   Status status;
   if (file_ == nullptr) status = start();
-  if (status.ok()) status = write_piece();
+  if (status.ok()) status = make_piece();
   if (!status.ok()) {
     // What was written so far would only keep a full disk full. Whether the removal works shows at
     // the next start().
@@ -56,7 +65,7 @@ bool SegmentPreparer::step() {
     (void)fs_.remove(path_);
     failure_ = std::move(status);
     state_.store(State::kFailed, std::memory_order_release);
-  } else if (written_ == bytes_) {
+  } else if (made_ == bytes_) {
     state_.store(State::kReady, std::memory_order_release);
   }
   return true;

@@ -11,15 +11,21 @@
 namespace xased {
 
 // A file of zeros, written and synced, so that rotation costs a rename and later syncs find their
-// space already there. Asked for by intake, made by the sync stage one piece a step so that syncs
-// do not wait behind it. The state says whose turn it is: no field is touched by both at once.
+// space already there: they then have nothing to tell the file system's own journal, and wait for
+// nobody else's writes. Where segments fill about as fast as the disk writes, zeros ahead of each
+// would take as long as the records themselves: there the space is only preallocated.
+// Asked for by intake, made by the sync stage one piece a step so that syncs do not wait behind it.
+// The state says whose turn it is: no field but `hurried_` is touched by both at once.
 class SegmentPreparer {
  public:
   SegmentPreparer(FileSystem& fs, std::string path, std::uint64_t bytes)
       : fs_(fs), path_(std::move(path)), bytes_(bytes) {}
 
   // Intake. Asks for a file; nothing happens, and false, where one is ready or being made.
-  bool request();
+  // `hurried`: one that will be wanted before zeros could be written.
+  bool request(bool hurried = false);
+  // Intake. The file that is being made is wanted now: what is left of it is preallocated.
+  void hurry() { hurried_.store(true, std::memory_order_relaxed); }
   // Intake. True: take() gives a file.
   bool ready() const { return state_.load(std::memory_order_acquire) == State::kReady; }
   // Intake. True: the last attempt failed, see failure(); request() tries again.
@@ -40,15 +46,17 @@ class SegmentPreparer {
   enum class State : std::uint8_t { kIdle, kRequested, kReady, kFailed };
 
   Status start();
-  Status write_piece();
+  Status make_piece();
 
   FileSystem& fs_;
   const std::string path_;
   const std::uint64_t bytes_;
   // Hands the fields below over: release store by the one who is done, acquire load by the other.
   std::atomic<State> state_{State::kIdle};
+  std::atomic<bool> hurried_{false};
   std::shared_ptr<File> file_;
-  std::uint64_t written_ = 0;
+  std::uint64_t made_ = 0;
+  bool can_preallocate_ = true;
   Status failure_;
 };
 

@@ -69,17 +69,19 @@ std::chrono::nanoseconds SyncStage::step() {
     if (also_woken_ != nullptr) also_woken_->ring();
   }
   take_requests();
-  if (pending_.empty()) return preparer_.step() ? std::chrono::nanoseconds(0) : kIdle;
+  if (pending_.empty()) return prepare() ? std::chrono::nanoseconds(0) : kIdle;
 
   // The first sync after a quiet time is due at once: it has nobody to wait for.
   const std::int64_t now = clock_.boot_ns();
   const std::int64_t due = last_sync_boot_ns_ + interval_ns_.load(std::memory_order_relaxed);
   const bool hurried = hurry_.exchange(false, std::memory_order_acq_rel);
   if (!hurried && now < due) {
-    return preparer_.step() ? std::chrono::nanoseconds(0) : std::chrono::nanoseconds(due - now);
+    return prepare() ? std::chrono::nanoseconds(0) : std::chrono::nanoseconds(due - now);
   }
   last_sync_boot_ns_ = now;
-  if (Status status = sync_pending(); !status.ok()) {
+  Status status = sync_pending();
+  const bool is_synced = status.ok();
+  if (!is_synced) {
     pending_.clear();
     Request dropped;
     while (requests_.pop(dropped)) {
@@ -89,7 +91,16 @@ std::chrono::nanoseconds SyncStage::step() {
   }
   intake_wake_.ring();
   if (also_woken_ != nullptr) also_woken_->ring();
+  // Where a sync takes longer than the interval the next one is due at once, and there is no other
+  // time for it.
+  if (is_synced) (void)prepare();
   return std::chrono::nanoseconds(0);
+}
+
+bool SyncStage::prepare() {
+  if (!preparer_.step()) return false;
+  if (preparer_.ready()) intake_wake_.ring();  // it may hold records up for want of room
+  return true;
 }
 
 }  // namespace xased

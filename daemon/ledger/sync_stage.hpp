@@ -63,6 +63,8 @@ class SyncStage {
   };
   void take_requests();
   Status sync_pending();
+  // Makes a piece of the next segment; false where there is nothing to make.
+  bool prepare();
 
   static constexpr std::size_t kRequestsMax = 1024;
   static constexpr std::chrono::nanoseconds kIdle = std::chrono::seconds(5);

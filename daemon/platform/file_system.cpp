@@ -68,6 +68,16 @@ class PosixFile final : public File {
     return {};
   }
 
+  Status preallocate(std::uint64_t bytes) override {
+    while (::fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) {
+      if (errno == EOPNOTSUPP || errno == ENOSYS) {
+        return {Code::kUnsupported, "preallocate " + path_, errno};
+      }
+      if (errno != EINTR) return os_status("preallocate " + path_, errno);
+    }
+    return {};
+  }
+
   Result<std::uint64_t> size() const override {
     struct stat info {};
     if (::fstat(fd_, &info) != 0) return os_status("stat " + path_, errno);

@@ -60,6 +60,9 @@ class DyingFileSystem final : public FileSystem {
     Status truncate(std::uint64_t bytes) override {
       return fs_.dies() ? gone() : file_->truncate(bytes);
     }
+    Status preallocate(std::uint64_t bytes) override {
+      return fs_.dies() ? gone() : file_->preallocate(bytes);
+    }
     Result<std::uint64_t> size() const override { return file_->size(); }
     Status lock() override { return file_->lock(); }
 

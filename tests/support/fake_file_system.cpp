@@ -103,6 +103,17 @@ class FakeFileSystem::FakeFile final : public File {
     return {};
   }
 
+  Status preallocate(std::uint64_t bytes) override {
+    const std::scoped_lock lock(fs_.mutex_);
+    if (!fs_.can_preallocate_) return {Code::kUnsupported, "preallocate " + path_, EOPNOTSUPP};
+    if (const Verdict verdict = judge(FsCall::kPreallocate); verdict.error != 0) {
+      return os_status("preallocate " + path_, verdict.error);
+    }
+    if (bytes <= node_->now.size()) return {};
+    return fs_.write(*node_, path_, std::vector<std::byte>(bytes - node_->now.size()),
+                     node_->now.size());
+  }
+
   Result<std::uint64_t> size() const override {
     const std::scoped_lock lock(fs_.mutex_);
     return std::uint64_t{node_->now.size()};

@@ -22,6 +22,7 @@ enum class FsCall {
   kWrite,
   kSync,
   kTruncate,
+  kPreallocate,
   kRename,
   kRemove,
   kSyncDirectory,
@@ -53,6 +54,8 @@ class FakeFileSystem final : public FileSystem {
   std::uint64_t faults_struck() const;
   // All files together may not grow beyond this: ENOSPC.
   void set_space(std::uint64_t bytes);
+  // As a file system without preallocate().
+  void refuse_to_preallocate() { can_preallocate_ = false; }
 
   // The process dies in the `nth` call from now on that changes something, which may have done a
   // part of its work; every later call fails and does nothing. 0: never.
@@ -135,6 +138,7 @@ class FakeFileSystem final : public FileSystem {
   std::uint64_t faults_struck_ = 0;
   std::vector<std::string> released_;
   std::optional<std::uint64_t> space_;
+  bool can_preallocate_ = true;
   std::uint64_t changes_ = 0;
   std::uint64_t die_at_ = 0;
   bool dead_ = false;

@@ -23,9 +23,9 @@ inline constexpr std::array<IoError, 5> kIoErrors{
 inline void PrintTo(const IoError& error, std::ostream* to) { *to << error.name; }
 
 inline const char* name_of(FsCall call) {
-  constexpr std::array<const char*, 12> kNames{"Open",          "Read",   "Write",  "Sync",
-                                               "Truncate",      "Rename", "Remove", "SyncDirectory",
-                                               "MakeDirectory", "List",   "Lock",   "Any"};
+  constexpr std::array<const char*, 13> kNames{
+      "Open",   "Read",          "Write",         "Sync", "Truncate", "Preallocate", "Rename",
+      "Remove", "SyncDirectory", "MakeDirectory", "List", "Lock",     "Any"};
   return kNames.at(static_cast<std::size_t>(call));
 }
 

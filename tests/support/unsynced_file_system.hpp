@@ -44,6 +44,7 @@ class UnsyncedFileSystem final : public FileSystem {
     }
     Status sync_data() override { return {}; }
     Status truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
+    Status preallocate(std::uint64_t bytes) override { return file_->preallocate(bytes); }
     Result<std::uint64_t> size() const override { return file_->size(); }
     Status lock() override { return file_->lock(); }
 

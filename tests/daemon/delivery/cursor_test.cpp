@@ -126,6 +126,7 @@ class FailingFile final : public File {
     return file_->sync_data();
   }
   Status truncate(std::uint64_t bytes) override { return file_->truncate(bytes); }
+  Status preallocate(std::uint64_t bytes) override { return file_->preallocate(bytes); }
   Result<std::uint64_t> size() const override { return file_->size(); }
   Status lock() override { return file_->lock(); }
 

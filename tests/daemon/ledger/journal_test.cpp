@@ -83,6 +83,44 @@ TEST_F(JournalTest, RotatesAtTheEdgeWithoutLosingOrRepeatingAnEntry) {
   }
 }
 
+// Steps of the sync stage that the next segment takes, of 3 MiB, after one was filled in `took`.
+// Zeros are written a MiB a step.
+int steps_of_the_next_after(std::chrono::milliseconds took) {
+  LedgerRig rig(3 << 20);
+  rig.must_start();
+  rig.run_sync();
+  const std::size_t before = rig.segments().size();
+  std::uint64_t number = 1;
+  for (; rig.segments().size() == before; ++number) {
+    if (number == 20) rig.clock.advance(took);
+    EXPECT_NE(rig.add(number, 100'000), 0U);
+  }
+  EXPECT_FALSE(rig.preparer->ready());
+  int steps = 0;
+  for (; !rig.preparer->ready() && steps < 100; ++steps) (void)rig.preparer->step();
+  return steps;
+}
+
+TEST(JournalSegments, AreWrittenAheadWithZerosOnlyWhereTheyFillSlowly) {
+  EXPECT_EQ(steps_of_the_next_after(std::chrono::seconds(1)), 3);
+  EXPECT_EQ(steps_of_the_next_after(std::chrono::milliseconds(10)), 1);
+}
+
+TEST(JournalSegments, AreMadeAtOnceWhereRecordsWaitForOne) {
+  LedgerRig rig(3 << 20);
+  rig.must_start();
+  (void)rig.sync->step();
+  (void)rig.sync->step();  // two of three pieces
+  ASSERT_FALSE(rig.preparer->ready());
+  std::uint64_t number = 1;
+  while (rig.add(number, 100'000) != 0) ASSERT_LT(++number, 100U);
+  const std::uint64_t changes = rig.fs.changes();
+  EXPECT_TRUE(rig.preparer->step());
+  EXPECT_TRUE(rig.preparer->ready());
+  EXPECT_EQ(rig.fs.changes() - changes, 2U) << "preallocate, sync";
+  EXPECT_NE(rig.add(number, 100'000), 0U);
+}
+
 TEST_F(JournalTest, NamesASegmentByItsFirstEntryAndLinksItToTheOneBefore) {
   rig_.add_durably(1, 40, 1000);
   const auto read = rig_.read();
@@ -544,8 +582,9 @@ TEST_P(JournalFault, OfAnyOneCallLosesNothing) {
   // written, never lost, and the ledger goes on.
   const auto [error, for_good] = GetParam();
   std::uint64_t failed = 0;
-  for (const FsCall call : {FsCall::kWrite, FsCall::kRename, FsCall::kSyncDirectory, FsCall::kOpen,
-                            FsCall::kRemove, FsCall::kSync, FsCall::kTruncate}) {
+  for (const FsCall call :
+       {FsCall::kWrite, FsCall::kRename, FsCall::kSyncDirectory, FsCall::kOpen, FsCall::kRemove,
+        FsCall::kSync, FsCall::kTruncate, FsCall::kPreallocate}) {
     for (std::uint64_t nth = 1;; ++nth) {
       SCOPED_TRACE(std::string(test::name_of(call)) + " " + std::to_string(nth));
       LedgerRig rig;

@@ -143,6 +143,28 @@ TEST_F(SyncStageTest, SyncsBeforeItPrepares) {
   EXPECT_FALSE(preparer_.ready());
 }
 
+TEST_F(SyncStageTest, PreparesBetweenSyncsOfWhichOneIsAlwaysDue) {
+  const auto a = file("a");
+  (void)preparer_.request();
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    EXPECT_FALSE(preparer_.ready());
+    ASSERT_TRUE(sync_.submit(a, i));
+    clock_.advance(milliseconds(20));
+    (void)sync_.step();
+    EXPECT_EQ(durable(), i);
+  }
+  EXPECT_TRUE(preparer_.ready());
+}
+
+TEST_F(SyncStageTest, WakesIntakeOnceASegmentIsReady) {
+  (void)preparer_.request();
+  while (!preparer_.ready()) {
+    const std::uint32_t ticket = intake_.ticket();
+    (void)sync_.step();
+    EXPECT_EQ(intake_.ticket() != ticket, preparer_.ready());
+  }
+}
+
 TEST_F(SyncStageTest, RefusesARequestWhereTheQueueIsFullAndKeepsThose) {
   const auto a = file("a");
   std::uint64_t sequence = 0;
@@ -167,6 +189,86 @@ TEST(SegmentPreparer, RemovesAHalfMadeFileWhereTheDiskIsFullAndMakesItLater) {
   EXPECT_TRUE(preparer.make_now().ok());
   EXPECT_TRUE(preparer.ready());
   EXPECT_EQ(fs.bytes("next.tmp").size(), std::size_t{3} << 20);
+}
+
+// What is there after power loss, where the file's name is.
+std::vector<std::byte> bytes_after_power_loss(FakeFileSystem& fs) {
+  EXPECT_TRUE(fs.sync_directory("").ok());
+  fs.crash();
+  return fs.bytes("next.tmp");
+}
+
+TEST(SegmentPreparer, PreallocatesInOneStepWhereHurriedFromTheBeginning) {
+  FakeFileSystem fs;
+  SegmentPreparer preparer(fs, "next.tmp", 3 << 20);
+  ASSERT_TRUE(preparer.request(true));
+  const std::uint64_t changes = fs.changes();
+  EXPECT_TRUE(preparer.step());
+  EXPECT_TRUE(preparer.ready());
+  EXPECT_EQ(fs.changes() - changes, 3U) << "open, preallocate, sync";
+  EXPECT_EQ(bytes_after_power_loss(fs), std::vector<std::byte>(3 << 20));
+}
+
+TEST(SegmentPreparer, PreallocatesWhatIsLeftWhereHurriedOnTheWay) {
+  FakeFileSystem fs;
+  SegmentPreparer preparer(fs, "next.tmp", 9 << 20);
+  ASSERT_TRUE(preparer.request());
+  EXPECT_TRUE(preparer.step());
+  EXPECT_FALSE(preparer.ready());
+  preparer.hurry();
+  EXPECT_TRUE(preparer.step());
+  EXPECT_TRUE(preparer.ready());
+  EXPECT_EQ(bytes_after_power_loss(fs), std::vector<std::byte>(9 << 20));
+}
+
+TEST(SegmentPreparer, WritesZerosAgainForTheNextFile) {
+  FakeFileSystem fs;
+  SegmentPreparer preparer(fs, "next.tmp", 3 << 20);
+  ASSERT_TRUE(preparer.request(true));
+  EXPECT_TRUE(preparer.step());
+  (void)preparer.take();
+  preparer.hurry();  // too late for that one, and not meant for the next
+  ASSERT_TRUE(preparer.request());
+  EXPECT_TRUE(preparer.step());
+  EXPECT_FALSE(preparer.ready());
+}
+
+TEST(SegmentPreparer, WritesZerosInAHurryTooWhereNothingCanBePreallocated) {
+  FakeFileSystem fs;
+  fs.refuse_to_preallocate();
+  SegmentPreparer preparer(fs, "next.tmp", 3 << 20);
+  ASSERT_TRUE(preparer.request(true));
+  int pieces = 0;
+  while (preparer.step()) ++pieces;
+  EXPECT_EQ(pieces, 3);
+  EXPECT_TRUE(preparer.ready());
+  EXPECT_EQ(bytes_after_power_loss(fs), std::vector<std::byte>(3 << 20));
+}
+
+TEST(SegmentPreparer, FailsWhereThePreallocationDoesAndLeavesNothing) {
+  for (const int error : {ENOSPC, EDQUOT, EIO, EROFS}) {
+    FakeFileSystem fs;
+    fs.fail(FsCall::kPreallocate, error);
+    SegmentPreparer preparer(fs, "next.tmp", 3 << 20);
+    ASSERT_TRUE(preparer.request(true));
+    EXPECT_TRUE(preparer.step());
+    EXPECT_TRUE(preparer.failed());
+    EXPECT_EQ(preparer.failure().os_error(), error);
+    EXPECT_FALSE(fs.has("next.tmp"));
+    ASSERT_TRUE(preparer.request(true));
+    EXPECT_TRUE(preparer.step());
+    EXPECT_TRUE(preparer.ready());
+  }
+}
+
+TEST(SegmentPreparer, IsNotReadyWhereThePreallocatedFileCannotBeSynced) {
+  FakeFileSystem fs;
+  fs.fail(FsCall::kSync, EIO);
+  SegmentPreparer preparer(fs, "next.tmp", 3 << 20);
+  ASSERT_TRUE(preparer.request(true));
+  EXPECT_TRUE(preparer.step());
+  EXPECT_TRUE(preparer.failed());
+  EXPECT_FALSE(fs.has("next.tmp"));
 }
 
 TEST(SegmentPreparer, MakesAFileAnewWhereOneWasLeftBehind) {

@@ -76,6 +76,27 @@ TEST_F(FileSystemTest, ReadsWhatItWroteAndLessAtTheEnd) {
   EXPECT_EQ(*(*file)->size(), 5U);
 }
 
+TEST_F(FileSystemTest, PreallocatesZerosAndKeepsWhatIsThere) {
+  auto file = fs_.open(dir_ / "a", OpenMode::kCreate);
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE((*file)->write_at(as_bytes("hello"), 0).ok());
+  const Status status = (*file)->preallocate(1 << 20);
+  if (status.code() == Code::kUnsupported) {
+    EXPECT_EQ(*(*file)->size(), 5U);
+    return;
+  }
+  ASSERT_TRUE(status.ok()) << status.message();
+  std::vector<std::byte> expected(1 << 20);
+  std::ranges::copy(as_bytes("hello"), expected.begin());
+  EXPECT_EQ(*read_file(fs_, dir_ / "a", 1 << 20), expected);
+  struct stat info {};
+  ASSERT_EQ(::stat((dir_ / "a").c_str(), &info), 0);
+  EXPECT_GE(info.st_blocks * 512, 1 << 20) << "a hole is no space";
+  // No longer than it is.
+  ASSERT_TRUE((*file)->preallocate(100).ok());
+  EXPECT_EQ(*(*file)->size(), 1U << 20);
+}
+
 TEST_F(FileSystemTest, OpensAsItsModeSays) {
   EXPECT_EQ(fs_.open(dir_ / "a", OpenMode::kRead).status().code(), Code::kNotFound);
   EXPECT_EQ(fs_.open(dir_ / "a", OpenMode::kWrite).status().code(), Code::kNotFound);
