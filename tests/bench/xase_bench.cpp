@@ -1,10 +1,19 @@
 // xase-bench: what xase costs and how fast it is, on this machine, beside the machine's own limits
 // and what an app would do instead, in the same run.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "tests/bench/benches.hpp"
 
@@ -12,22 +21,70 @@ namespace {
 
 using namespace xase::bench;  // NOLINT(google-build-using-namespace)
 
-// A folder that goes with the run.
+// Gives back what a run took of the disk; small files stay.
+void empty_large_files(const std::string& folder) {
+  constexpr std::uintmax_t kLarge = std::uintmax_t{1} << 20;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, ignored)) {
+    if (entry.is_regular_file(ignored) && entry.file_size(ignored) >= kLarge) {
+      std::filesystem::resize_file(entry.path(), 0, ignored);
+    }
+  }
+}
+
+// A folder that goes with the run, or stays without its large files. However the run ends, by
+// Ctrl-C or kill -9 too: a process of its own waits for that.
 class Folder {
  public:
-  explicit Folder(const std::string& parent) : path_(parent + "/xase-bench-XXXXXX") {
+  Folder(const std::string& parent, bool stays)
+      : path_(parent + "/xase-bench-XXXXXX"), stays_(stays) {
     if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot write in " + parent);
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("cannot make a pipe");
+    cleaner_ = ::fork();
+    if (cleaner_ == 0) {
+      ::close(ends[1]);
+      clean_after(ends[0]);
+    }
+    ::close(ends[0]);
+    life_ = ends[1];
   }
   ~Folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
+    ::close(life_);
+    if (cleaner_ > 0) (void)::waitpid(cleaner_, nullptr, 0);
   }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
   const std::string& path() const { return path_; }
 
  private:
+  // Returns false where something still writes into it.
+  bool clean() const {
+    std::error_code error;
+    if (stays_) {
+      empty_large_files(path_);
+      return true;
+    }
+    std::filesystem::remove_all(path_, error);
+    return !error;
+  }
+  [[noreturn]] void clean_after(int life) const {
+    (void)::setpgid(0, 0);  // what the terminal sends is for the run
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) (void)::signal(signal, SIG_IGN);
+    char nothing = 0;
+    while (::read(life, &nothing, 1) < 0 && errno == EINTR) {
+    }
+    constexpr int kTries = 100;
+    for (int i = 0; i < kTries && !clean(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    ::_exit(0);
+  }
+
   std::string path_;
+  const bool stays_;
+  int life_ = -1;  // closed when the run is over
+  pid_t cleaner_ = -1;
 };
 
 // Where rings are small change, memory; else the disk.
@@ -51,6 +108,8 @@ class Program {
         ->check(CLI::ExistingDirectory);
     app_.add_option("--run-folder", memory_, "where rings are: a tmpfs, as /run is")
         ->check(CLI::ExistingDirectory);
+    app_.add_flag("--leave-files", leaves_files_,
+                  "leave its files in --folder, empty: removing many slows the next run down");
     app_.add_flag("--json", as_json_, "print JSON");
     add_recording();
     add_delivering();
@@ -60,8 +119,8 @@ class Program {
   int run(int argc, char** argv) {
     CLI11_PARSE(app_, argc, argv);
     const Decisions decisions(data_);
-    const Folder disk(disk_);
-    const Folder memory(memory_.empty() ? default_run_folder(disk_) : memory_);
+    const Folder disk(disk_, leaves_files_);
+    const Folder memory(memory_.empty() ? default_run_folder(disk_) : memory_, false);
     const Report report = chosen_(decisions, {disk.path(), memory.path()});
     if (as_json_) {
       print_json(report);
@@ -157,6 +216,7 @@ class Program {
   std::string disk_ = std::filesystem::temp_directory_path();
   std::string memory_;
   bool as_json_ = false;
+  bool leaves_files_ = false;
   RecordOptions record_;
   DurableOptions durable_;
   DrainOptions drain_;
