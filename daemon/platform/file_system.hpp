@@ -34,7 +34,7 @@ class File {
   virtual Status truncate(std::uint64_t bytes) = 0;
   // Gives the file disk space for `bytes` from its beginning, zeros where it had none, without
   // writing them; it is that long at least. Durable as what is written. kUnsupported, with the file
-  // as it was, where its file system knows no such thing; kNoSpace where there is no room.
+  // as it was, where that is not to be had; kNoSpace where there is no room.
   virtual Status preallocate(std::uint64_t bytes) = 0;
   virtual Result<std::uint64_t> size() const = 0;
   // A hint: what was synced of the file need not stay in memory. Changes nothing that can be read.
