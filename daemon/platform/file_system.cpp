@@ -71,7 +71,7 @@ class PosixFile final : public File {
   Status preallocate(std::uint64_t bytes) override {
     while (::fallocate(fd_, 0, 0, static_cast<off_t>(bytes)) != 0) {
       if (errno == EINTR) continue;
-      // Else it is the call that is not to be had: file systems and sandboxes refuse it in many ways.
+      // Else it is the call that is not to be had: file systems and sandboxes refuse in many ways.
       constexpr std::array kOfTheDisk{ENOSPC, EDQUOT, EIO, EROFS};
       const bool is_disk = std::ranges::find(kOfTheDisk, errno) != kOfTheDisk.end();
       if (is_disk) return os_status("preallocate " + path_, errno);
