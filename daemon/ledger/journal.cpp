@@ -147,11 +147,25 @@ void Journal::note_fill() {
   segment_started_boot_ns_ = now;
 }
 
+// Writes what a segment begins with into a prepared file, and gives it its name.
+Status Journal::begin(const xase::proto::SegmentHeader& header, const PreparedFile& prepared,
+                      Bytes frames) {
+  std::vector<std::byte> page(kSegmentHeaderBytes);
+  xase::proto::encode_segment_header(header, page.data());
+  File& file = *prepared.file;
+  if (Status status = file.write_at(page, 0); !status.ok()) return status;
+  if (!frames.empty()) {
+    if (Status status = file.write_at(frames, kSegmentHeaderBytes); !status.ok()) return status;
+  }
+  if (Status status = file.sync_data(); !status.ok()) return status;
+  return fs_.rename(prepared.path, options_.directory + "/" + segment_name(header.first_sequence));
+}
+
 // Turns a prepared file into the segment that goes on after `chain`, holding `frames`. What fails
 // half-way is not used again: it may hold frames.
 Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Bytes frames) {
   const bool is_spare = !preparer_.ready();
-  const auto [prepared_path, file] = take_prepared();
+  const PreparedFile prepared = take_prepared();
   xase::proto::SegmentHeader header;
   header.log_id = chain.log_id;
   header.first_sequence = chain.last_sequence + 1;
@@ -159,18 +173,14 @@ Status Journal::start_segment(const ChainState& chain, std::uint32_t flags, Byte
   header.created_wall_ns = clock_.wall_ns();
   header.totals = chain.totals;
   header.flags = flags;
-  std::vector<std::byte> page(kSegmentHeaderBytes);
-  xase::proto::encode_segment_header(header, page.data());
-  if (Status status = file->write_at(page, 0); !status.ok()) return status;
-  if (!frames.empty()) {
-    if (Status status = file->write_at(frames, kSegmentHeaderBytes); !status.ok()) return status;
+  if (Status status = begin(header, prepared, frames); !status.ok()) {
+    // It would take its space until the next start.
+    (void)fs_.remove(prepared.path);
+    return status;
   }
-  if (Status status = file->sync_data(); !status.ok()) return status;
-  const std::string path = options_.directory + "/" + segment_name(header.first_sequence);
-  if (Status status = fs_.rename(prepared_path, path); !status.ok()) return status;
   // From here on the segment is there for whoever looks: there is no way back to the one before.
   note_fill();
-  file_ = file;
+  file_ = prepared.file;
   is_spare_ = is_spare;
   position_ = kSegmentHeaderBytes + frames.size();
   segments_.push_back(header.first_sequence);

@@ -109,6 +109,8 @@ class Journal {
   bool has_next() const { return preparer_.ready() && !spares_.wants_more(); }
   PreparedFile take_prepared();
   void note_fill();
+  Status begin(const xase::proto::SegmentHeader& header, const PreparedFile& prepared,
+               xase::proto::Bytes frames);
   Status start_segment(const ChainState& chain, std::uint32_t flags, xase::proto::Bytes frames);
   Status sync_names();
   void keep_batch(const ChainState& chain);

@@ -273,6 +273,32 @@ TEST_F(JournalTest, RemovesTheSparesOfAnEarlierRun) {
   EXPECT_EQ(spares(), 2);
 }
 
+TEST_F(JournalTest, LeavesNothingOfAPreparedFileThatCouldNotBecomeASegment) {
+  for (const FsCall call : {FsCall::kWrite, FsCall::kSync, FsCall::kRename}) {
+    SCOPED_TRACE(test::name_of(call));
+    LedgerRig rig;
+    rig.options.journal.reserve_bytes = 2 * rig.options.journal.segment_bytes;
+    rig.must_start();
+    prepare_all(rig);
+    rig.fs.set_space(0);  // no other segment behind the one that is ready
+    const auto fill = [&rig] {
+      (void)rig.ledger->append_text(EntryType::kReceipt, std::string(1000, 'r'));
+      (void)rig.ledger->flush();
+      rig.clock.advance(std::chrono::milliseconds(10));
+      (void)rig.sync->step();
+      (void)rig.ledger->journal().settle(false);
+    };
+    for (int i = 0; i < 100 && rig.segments().size() < 2; ++i) fill();
+    ASSERT_EQ(rig.segments().size(), 2U);
+    rig.fs.fail(call, EIO, 1, true, "spare-");
+    for (int i = 0; i < 100; ++i) fill();
+    EXPECT_GE(rig.fs.faults_struck(), 1U);
+    for (const std::string& name : rig.fs.names(LedgerRig::kJournal)) {
+      EXPECT_FALSE(name.starts_with("spare-")) << name << " is left, and nobody knows of it";
+    }
+  }
+}
+
 TEST_F(JournalTest, LeavesTheReserveToEntriesAboutRecordsWhileThereIsNoNextSegment) {
   LedgerRig rig;
   rig.options.journal.reserve_bytes = 4096;
