@@ -35,7 +35,9 @@ function numberText() {
   bits.setUint32(0, below(2 ** 32));
   bits.setUint32(4, below(2 ** 32));
   const value = bits.getFloat64(0);
-  return Number.isFinite(value) ? (below(2) ? value.toString() : value.toExponential(below(17))) : "7";
+  if (!Number.isFinite(value)) return "7";
+  const text = below(2) ? value.toString() : value.toExponential(below(17));
+  return Number.isFinite(Number(text)) ? text : "8";  // rounded to fewer digits, the largest are too large
 }
 function text() {
   let value = "";
