@@ -13,7 +13,8 @@ namespace xased {
 // A file of zeros, written and synced, so that rotation costs a rename and later syncs find their
 // space already there: they then have nothing to tell the file system's own journal, and wait for
 // nobody else's writes. Where segments fill about as fast as the disk writes, zeros ahead of each
-// would take as long as the records themselves: there the space is only preallocated.
+// would take as long as the records themselves: there the space is only preallocated, and a sync of
+// the segment may wait for that journal until it is full, also where things have calmed down.
 // Asked for by intake, made by the sync stage one piece a step so that syncs do not wait behind it.
 // The state says whose turn it is: no field but `hurried_` is touched by both at once.
 class SegmentPreparer {

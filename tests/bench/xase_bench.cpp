@@ -51,7 +51,11 @@ class Folder {
   }
   ~Folder() {
     ::close(life_);
-    if (cleaner_ > 0) (void)::waitpid(cleaner_, nullptr, 0);
+    if (cleaner_ > 0) {
+      (void)::waitpid(cleaner_, nullptr, 0);
+    } else {
+      (void)clean();  // it could not be started
+    }
   }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
