@@ -39,7 +39,9 @@ void check_problems(const std::string& message, const std::string& path) {
   for (std::size_t from = 0; from <= message.size();) {
     const std::size_t end = std::min(message.find('\n', from), message.size());
     const std::string_view line = std::string_view(message).substr(from, end - from);
-    const bool is_together = line.find(" must be at least ") != std::string_view::npos;
+    // Of two values that do not go together, each with its own place.
+    const bool is_together = line.find(" must be at least ") != std::string_view::npos ||
+                             line.find(" must hold at least ") != std::string_view::npos;
     require(line.starts_with(path + ':') || is_together || line.starts_with("and "),
             "a problem has its place in the file");
     from = end + 1;

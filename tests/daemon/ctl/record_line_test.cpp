@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstdlib>
 #include <string>
 
 namespace xased::ctl {
@@ -47,6 +48,21 @@ TEST_F(RecordLineTest, TakesEveryField) {
   EXPECT_EQ(record_.model_version, "1");
   EXPECT_EQ(record_.model_hash, "h");
   EXPECT_EQ(record_.feature_schema_hash, "f");
+}
+
+TEST_F(RecordLineTest, ANumberIsWhatItSaysWithAnyNumberOfDigits) {
+  for (const char* digits : {"0.9411", "0.941111111111111111111111111111111111111111111186",
+                             "1e-400", "0.00000000000000000000000000000000000000000001", "-0.0",
+                             "0.10000000000000000000000000000000000000000000000000000000000000001",
+                             "12345678901234567890.5", "1.7976931348623157e308"}) {
+    const std::string number = digits;
+    ASSERT_TRUE(
+        parse(R"({"confidence":)" + number + R"(,"processing_time": )" + number + " }").ok())
+        << number;
+    const double wanted = std::strtod(digits, nullptr);
+    EXPECT_EQ(record_.confidence, wanted) << number;
+    EXPECT_EQ(record_.processing_time_ms, wanted) << number;
+  }
 }
 
 TEST_F(RecordLineTest, PayloadsAreTheLinesOwnBytes) {
