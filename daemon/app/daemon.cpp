@@ -238,9 +238,11 @@ std::uint64_t Daemon::rings_max() const {
 void Daemon::open_stages(Recovery& recovery) {
   const Clock& clock = system_clock();
   FileSystem& fs = system_file_system();
+  std::vector<SequenceRange> damage;
+  for (const JournalDamage& part : recovery.all_damage) damage.push_back({part.first, part.last});
   delivery_ = std::make_unique<DeliveryStage>(
       DeliverySurroundings{fs, clock, system_random(), config_.state_dir, positions_, handbacks_,
-                           intake_wake_},
+                           intake_wake_, std::move(damage)},
       delivery_options(config_));
   IntakeOptions intake;
   intake.run_dir = config_.run_dir;

@@ -26,6 +26,7 @@ DeliveryCore::DeliveryCore(const DeliverySurroundings& surroundings, const Deliv
       positions_(surroundings.positions),
       handbacks_(surroundings.handbacks),
       intake_wake_(surroundings.intake_wake),
+      known_damage_(surroundings.known_damage),
       options_(options),
       dispatch_(dispatch),
       dead_letters_(dead_letters),

@@ -189,6 +189,7 @@ class DeliveryCore {
   const Positions& positions_;
   HandbackQueue& handbacks_;
   Wake& intake_wake_;
+  const std::vector<SequenceRange> known_damage_;  // told by the start
   DeliveryOptions options_;
   Dispatch& dispatch_;
   DeadLetters& dead_letters_;

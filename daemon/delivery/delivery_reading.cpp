@@ -50,11 +50,13 @@ bool DeliveryCore::read_entry() {
   if (*step == JournalReader::Step::kEnd) return false;
   if (*step == JournalReader::Step::kDamage) {
     const JournalDamage& damage = source_.damage();
-    const bool known =
-        std::any_of(damages_.begin(), damages_.end(), [&](const SequenceRange& range) {
-          return range.first <= damage.first && damage.last <= range.last;
-        });
-    if (known) return true;
+    const auto tells = [&damage](const SequenceRange& range) {
+      return range.first <= damage.first && damage.last <= range.last;
+    };
+    if (std::any_of(damages_.begin(), damages_.end(), tells) ||
+        std::any_of(known_damage_.begin(), known_damage_.end(), tells)) {
+      return true;
+    }
     log_error("delivery", "entries of the journal can no longer be read",
               {{"first", damage.first}, {"last", damage.last}, {"segment", damage.segment}});
     Handback handback;

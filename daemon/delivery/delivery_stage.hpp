@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "daemon/delivery/counters.hpp"
+#include "daemon/delivery/cursor.hpp"
 #include "daemon/delivery/dead_letters.hpp"
 #include "daemon/delivery/delivery_options.hpp"
 #include "daemon/delivery/transport.hpp"
@@ -36,6 +37,8 @@ struct DeliverySurroundings {
   HandbackQueue& handbacks;
   // Rung after handbacks were pushed.
   Wake& intake_wake;
+  // Entries that can no longer be read, of which the start has told.
+  std::vector<SequenceRange> known_damage = {};
 };
 
 class DeliveryStage {

@@ -44,11 +44,11 @@ class Recoverer {
  private:
   // What lies behind a place that does not hold the next entry.
   struct Survey {
-    std::optional<std::uint64_t> position;  // of the next entry that can be read
-    std::uint64_t sequence = 0;             // of that
-    std::uint64_t behind = 0;               // the last frame of any kind before that
-    std::uint64_t end = 0;                  // behind the last frame of any kind
-    std::uint64_t durable_position = 0;     // by the marks there
+    std::optional<std::uint64_t> position;          // of the next entry that can be read
+    std::uint64_t sequence = 0;                     // of that
+    std::uint64_t behind = 0;                       // the last frame of any kind before that
+    std::uint64_t end = 0;                          // behind the last frame of any kind
+    std::optional<std::uint64_t> durable_position;  // by the marks there, where there are any
   };
 
   Status sort_out_segments();
@@ -63,6 +63,8 @@ class Recoverer {
   bool accept(const xase::proto::Frame& frame);
   void apply(const xase::proto::Leaf& leaf, xase::proto::Bytes body);
   void apply_seal(xase::proto::Bytes body);
+  void apply_ledgers_gap(xase::proto::Bytes body);
+  void sort_out_damage();
   void note_mark(const xase::proto::Frame& mark);
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
@@ -81,15 +83,17 @@ class Recoverer {
   std::vector<FoundSegment> segments_;
   Recovery out_;
   Sha256 sha256_;
-  bool chain_known_ = false;  // out_.chain.head is the hash of the entry before the next
+  std::vector<JournalDamage> told_;  // what GAP entries say is damaged, ranges alone
+  bool chain_known_ = false;         // out_.chain.head is the hash of the entry before the next
   // The last segment that holds a commit mark, else the first: all before it was synced. Behind its
   // last mark starts the tail.
   std::size_t tail_ = 0;
   // Of the segment being scanned:
   std::uint64_t durable_position_ = 0;  // by the marks met so far
   std::uint64_t durable_sequence_ = 0;
-  std::uint64_t kept_durable_position_ = 0;  // by those of them that no cut takes away
-  std::uint64_t end_position_ = 0;           // behind what must be kept
+  // By those of them that no cut takes away, where there are any.
+  std::optional<std::uint64_t> kept_durable_position_;
+  std::uint64_t end_position_ = 0;    // behind what must be kept
   std::uint64_t limit_ = UINT64_MAX;  // entries from here on are for the next segment to tell
   // Of the one before it:
   std::string previous_name_;

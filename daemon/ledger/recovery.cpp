@@ -27,6 +27,7 @@ void Recoverer::apply(const Leaf& leaf, Bytes body) {
   count_entry(leaf.type, body, out_.chain.totals);
   out_.was_clean = leaf.type == EntryType::kStop;
   if (leaf.type == EntryType::kSeal) apply_seal(body);
+  if (leaf.type == EntryType::kGap && leaf.ring_id == xase::proto::Id{}) apply_ledgers_gap(body);
   // An answer names its record's ring too, which may be long gone, and does not say where it ended.
   const bool tells_of_ring = leaf.type == EntryType::kRecord || leaf.type == EntryType::kRejected ||
                              leaf.type == EntryType::kProducer || leaf.type == EntryType::kGap;
@@ -126,7 +127,7 @@ Status Recoverer::scan(std::size_t index) {
   }
   durable_position_ = 0;
   durable_sequence_ = 0;
-  kept_durable_position_ = 0;
+  kept_durable_position_.reset();
   end_position_ = xase::proto::kSegmentHeaderBytes;
   const bool is_last = index + 1 == segments_.size();
   // Only a rewritten segment may reach beyond the start of the next: see is_superseded().
@@ -152,7 +153,8 @@ Status Recoverer::scan_frames(SegmentReader& reader, std::size_t index) {
     if (result->fault == FrameFault::kNone) {
       if (frame.is_commit_mark()) {
         note_mark(frame);
-        kept_durable_position_ = std::max(kept_durable_position_, frame.commit_position());
+        kept_durable_position_ =
+            std::max(kept_durable_position_, std::optional(frame.commit_position()));
         reader.skip(frame);
         end_position_ = reader.position();
         continue;
@@ -271,6 +273,7 @@ Result<Recovery> Recoverer::run() {
     if (Status status = start_anew(); !status.ok()) return status;
     return std::move(out_);
   }
+  sort_out_damage();
   if (Status status = finish(start); !status.ok()) return status;
   return std::move(out_);
 }

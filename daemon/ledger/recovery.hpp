@@ -40,8 +40,9 @@ struct Recovery {
   // Nothing where no SEAL entry is in the part that was read.
   std::optional<EpochState> epoch;
   // Entries that can no longer be read, in the part that was read: from the last segment that
-  // starts with all its producers.
+  // starts with all its producers. `damage`: those that no GAP entry tells of yet.
   std::vector<JournalDamage> damage;
+  std::vector<JournalDamage> all_damage;
   // Bytes behind the last commit that were no whole entry: cut off, and kept in a file. Where there
   // was no room for one, `torn_saved_as` is empty and they were left where they are.
   std::uint64_t torn_bytes = 0;

@@ -2,8 +2,10 @@
 // is cut, or damage, which is named and passed.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "daemon/ledger/recoverer.hpp"
+#include "proto/entry_body.hpp"
 
 namespace xased {
 
@@ -24,7 +26,8 @@ Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
       Bytes body;
       if (frame.is_commit_mark()) {
         note_mark(frame);
-        survey.durable_position = std::max(survey.durable_position, frame.commit_position());
+        survey.durable_position =
+            std::max(survey.durable_position, std::optional(frame.commit_position()));
       } else if (!survey.position && frame.sequence > out_.chain.last_sequence &&
                  frame.sequence < limit_ && decode(frame, leaf, body)) {
         survey.position = reader.position();
@@ -54,6 +57,7 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
     // What seemed to be the next entry is none: the tear begins where it was looked for.
     const std::uint64_t cut =
         from == resumed_at_ ? std::max(resumed_behind_, durable_position_) : from;
+    // Also one that says nothing: that there is one makes this the tail, and not those before.
     const bool has_mark = surveyed->durable_position > kept_durable_position_;
     if (Status status = cut_torn_tail(reader, cut, has_mark); !status.ok()) return status;
     return false;
@@ -139,6 +143,40 @@ Status Recoverer::rewrite_mark(File& file, std::uint64_t at) {
                                   durable_position_, mark.data());
   if (Status status = file.write_at(mark, at); !status.ok()) return status;
   return file.sync_data();
+}
+
+void Recoverer::apply_ledgers_gap(Bytes body) {
+  const auto gap = xase::proto::decode_gap_body(body);
+  if (!gap || gap->reason != xase::proto::GapReason::kJournalDamaged || gap->before_sequence == 0) {
+    return;
+  }
+  told_.push_back({gap->after_sequence + 1, gap->before_sequence - 1, {}, 0, {}});
+}
+
+// Damage stays where it is, and is met by every start; it is told once. What has grown since is
+// told as far as it has.
+void Recoverer::sort_out_damage() {
+  std::sort(told_.begin(), told_.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (JournalDamage& part : std::exchange(out_.damage, {})) {
+    std::uint64_t from = part.first;
+    bool is_told = false;
+    JournalDamage untold = part;
+    for (const JournalDamage& told : told_) {
+      is_told = is_told || (told.first == part.first && told.last == part.last);
+      if (told.last < from || told.first > part.last) continue;
+      untold.first = from;
+      untold.last = told.first - 1;
+      if (untold.first <= untold.last) out_.damage.push_back(untold);
+      from = told.last + 1;
+    }
+    untold.first = from;
+    untold.last = part.last;
+    // Where something that is no entry lies between two that are, there is no sequence to name.
+    const bool names_none = part.first > part.last;
+    if (!is_told && (names_none || from <= part.last)) out_.damage.push_back(untold);
+    out_.all_damage.push_back(std::move(part));
+  }
 }
 
 }  // namespace xased

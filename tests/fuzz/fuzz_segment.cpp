@@ -128,7 +128,9 @@ void require_same(const xased::Recovery& a, const xased::Recovery& b) {
           "recovery counts the same");
   require(a.tail.segments == b.tail.segments && a.tail.position == b.tail.position,
           "recovery goes on at the same place");
-  require(std::ranges::equal(a.damage, b.damage, same_damage), "recovery names the same damage");
+  require(std::ranges::equal(a.damage, b.damage, same_damage) &&
+              std::ranges::equal(a.all_damage, b.all_damage, same_damage),
+          "recovery names the same damage");
   require(a.was_clean == b.was_clean, "recovery finds the same last entry");
   require(std::ranges::equal(a.rings, b.rings,
                              [](const auto& x, const auto& y) {
@@ -150,7 +152,7 @@ void check_recovery(const xased::Recovery& recovery, const FakeFileSystem& fs) {
   require(recovery.tail.position >= kSegmentHeaderBytes && recovery.tail.position % 8 == 0,
           "writing goes on at a frame's place");
   std::uint64_t behind = 0;
-  for (const xased::JournalDamage& damage : recovery.damage) {
+  for (const xased::JournalDamage& damage : recovery.all_damage) {
     require(damage.first > behind && damage.last + 1 >= damage.first, "damage is told in order");
     require(damage.last <= recovery.chain.last_sequence, "damage lies within the ledger");
     behind = damage.last;
@@ -207,7 +209,7 @@ void check_verify(FakeFileSystem& fs, const xased::Recovery& recovery) {
   require((report->exit_code() == 1) == (refutations != 0), "a finding refutes");
   if (report->exit_code() != 0) return;
   // What passes is what recovery goes on with.
-  require(recovery.damage.empty(), "a ledger with damage does not pass");
+  require(recovery.all_damage.empty(), "a ledger with damage does not pass");
   require(!recovery.is_new && report->last_sequence == recovery.chain.last_sequence &&
               report->head == to_hex(recovery.chain.head),
           "verification and recovery find the same end");

@@ -571,27 +571,6 @@ TEST_F(Delivery, AFullQueueOfHandbacksLosesNothing) {
   EXPECT_EQ(settled_[1], 3000U);
 }
 
-TEST_F(Delivery, DamageInTheJournalIsHandedBackOnceAndWhatIsBehindIsDelivered) {
-  const std::uint64_t before = record();
-  const std::uint64_t broken = record();
-  journal_.damage_last();
-  const std::uint64_t behind = record();
-  start();
-  dispatch_->script = [](const Job&) { return created(); };
-  run_for(seconds(5));
-  EXPECT_TRUE(has_receipt(before));
-  EXPECT_TRUE(has_receipt(behind));
-  ASSERT_EQ(damages_.size(), 1U);
-  EXPECT_EQ(damages_[0].first, broken);
-  EXPECT_EQ(damages_[0].last, broken);
-  for (int life = 0; life < 3; ++life) {
-    if (life == 1) stop();
-    start();
-    run_for(seconds(5));
-  }
-  EXPECT_EQ(damages_.size(), 1U) << "told again after a restart";
-}
-
 TEST_F(Delivery, TheBodyNamesTheLedgerAndItsProducer) {
   const std::uint64_t sequence = record();
   start();

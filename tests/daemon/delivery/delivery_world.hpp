@@ -133,7 +133,7 @@ class DeliveryWorld : public ::testing::Test {
     counters_ = std::make_unique<DeliveryCounters>();
     core_ = std::make_unique<DeliveryCore>(
         DeliverySurroundings{system_file_system(), clock_, random_, scratch_.path(), positions_,
-                             handbacks_, intake_wake_},
+                             handbacks_, intake_wake_, known_damage_},
         options_, *dispatch_, *dead_letters_, *counters_);
     ASSERT_TRUE(core_->start().ok());
   }
@@ -209,6 +209,7 @@ class DeliveryWorld : public ::testing::Test {
   // Over all lives.
   std::vector<Told> told_;
   std::vector<SequenceRange> damages_;
+  std::vector<SequenceRange> known_damage_;  // told by the start
   std::vector<xase::proto::AuditBody> audits_;
   std::vector<xase::proto::AnchorBody> anchors_;
   // In this life: how far each ring's producer was told that all is settled.

@@ -219,8 +219,49 @@ TEST_F(RecoveryTest, NamesTheLastEntryWhereAMarkSaysThatItWasSynced) {
   EXPECT_EQ(read.damage[0].last, bad.sequence);
   for (const auto& entry : read.entries) EXPECT_NE(entry.leaf.sequence, bad.sequence);
   rig_.kill_and_start();
-  ASSERT_EQ(rig_.recovery.damage.size(), 1U);
+  EXPECT_TRUE(rig_.recovery.damage.empty()) << "told again";
+  EXPECT_EQ(rig_.recovery.all_damage.size(), 1U);
   EXPECT_EQ(rig_.recovery.torn_bytes, 0U);
+}
+
+TEST_F(RecoveryTest, TellsOfDamageOnceAndOfWhatHasGrownAsFarAsItHas) {
+  rig_.add_durably(1, 10);
+  const std::string path = last_segment();
+  const auto frames = rig_.frames(path);
+  const auto damage = [&](std::uint64_t sequence) {
+    for (const auto& frame : frames) {
+      if (!frame.is_mark && frame.sequence == sequence) {
+        rig_.fs.damage(path, frame.offset + 200);
+      }
+    }
+  };
+  using Ranges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+  const auto restarted = [&] {
+    rig_.kill_and_start();
+    rig_.run_sync();
+    Ranges ranges;
+    for (const auto& part : rig_.recovery.damage) ranges.emplace_back(part.first, part.last);
+    return ranges;
+  };
+  damage(5);
+  EXPECT_EQ(restarted(), (Ranges{{5, 5}}));
+  EXPECT_EQ(restarted(), Ranges{});
+  damage(4);
+  damage(6);
+  damage(7);
+  damage(9);
+  EXPECT_EQ(restarted(), (Ranges{{4, 4}, {6, 7}, {9, 9}}));
+  EXPECT_EQ(restarted(), Ranges{});
+  Ranges all;
+  for (const auto& part : rig_.recovery.all_damage) all.emplace_back(part.first, part.last);
+  EXPECT_EQ(all, (Ranges{{4, 7}, {9, 9}}));
+  std::uint64_t gaps = 0;
+  for (const auto& entry : rig_.read().entries) {
+    if (entry.leaf.type == EntryType::kGap) ++gaps;
+  }
+  EXPECT_EQ(gaps, 4U);
+  rig_.add_durably(11, 12);
+  EXPECT_EQ(rig_.ledger->state().totals.missing, 5U);
 }
 
 TEST_F(RecoveryTest, CutsATornTailBehindDamage) {
