@@ -116,6 +116,7 @@ Snapshot Daemon::snapshot() const {
   out.checkpoint_size = tree.checkpoint_size.load(std::memory_order_relaxed);
   out.checkpoint_wall_ns = tree.checkpoint_wall_ns.load(std::memory_order_relaxed);
   out.tree_size = tree.size.load(std::memory_order_relaxed);
+  out.tree_lost = tree.lost.load(std::memory_order_relaxed);
   out.tree_stalled = tree.is_stalled.load(std::memory_order_relaxed);
   out.head_disagreed = tree.disagreements.load(std::memory_order_relaxed) != 0;
   out.checkpoint_waits = tree.waits_for_keys.load(std::memory_order_relaxed);

@@ -88,7 +88,7 @@ void add_records(Exposition& out, const Snapshot& s) {
               "Delivered records that the API may hold twice.");
   out.counter("xased_gaps_total", s.gaps, "Gap entries in the ledger.");
   out.counter("xased_records_missing_total", s.missing,
-              "Records that the gaps say were never taken.");
+              "Records, or damaged entries, that the gaps say are missing.");
   out.counter("xased_records_refused_total", s.refused_total,
               "Records refused to the caller because a ring was full.");
 }
@@ -97,8 +97,10 @@ void add_ledger(Exposition& out, const Snapshot& s) {
   out.gauge("xased_last_sequence", s.last_sequence, "Sequence of the ledger's last entry.");
   out.gauge("xased_checkpoint_size", s.checkpoint_size,
             "Entries of the ledger that the signed head covers.");
+  out.counter("xased_tree_lost_total", s.tree_lost,
+              "Entries that the journal lost before they were in the tree, which says so.");
   out.flag("xased_tree_stalled", s.tree_stalled,
-           "1 where leaves that the tree needs are lost: no further checkpoint comes.");
+           "1 where leaves that were signed over are lost: no further checkpoint comes.");
   out.flag("xased_head_disagreed", s.head_disagreed,
            "1 where the head found at the start was not one of this journal.");
   out.flag("xased_keys_trouble", !s.keys_trouble.empty(),

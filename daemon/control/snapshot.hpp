@@ -52,7 +52,7 @@ struct Snapshot {
   std::uint64_t replayed = 0;
   std::uint64_t possible_duplicates = 0;
   std::uint64_t gaps = 0;
-  std::uint64_t missing = 0;        // records that the gaps say were never taken
+  std::uint64_t missing = 0;        // records, or damaged entries, that the gaps say are missing
   std::uint64_t refused = 0;        // refused because a ring was full, by rings that exist now
   std::uint64_t refused_total = 0;  // the same, since the start and of gone rings too: never falls
 
@@ -73,7 +73,10 @@ struct Snapshot {
   // Why a key that is wanted or in force does not sign; empty: all do.
   std::string keys_trouble;
   bool checkpoint_waits = false;  // one is due, and a key that must sign it does not
-  // Leaves that the tree needs are lost: there will be no further checkpoint.
+  // Entries that the journal lost before they were in the tree, which says so in their place; of
+  // this run.
+  std::uint64_t tree_lost = 0;
+  // Leaves that a signed head is over are lost: there will be no further checkpoint.
   bool tree_stalled = false;
   // The head found at the start was not one of this journal.
   bool head_disagreed = false;

@@ -67,6 +67,7 @@ void add_ledger(Json& json, const Snapshot& s) {
   json["checkpoint_size"] = s.checkpoint_size;
   json["checkpoint_wall_ns"] = s.checkpoint_wall_ns;
   json["tree_size"] = s.tree_size;
+  json["tree_lost"] = s.tree_lost;
   json["tree_stalled"] = s.tree_stalled;
   json["head_disagreed"] = s.head_disagreed;
   json["keys_trouble"] = s.keys_trouble;

@@ -91,6 +91,7 @@ void read_ledger(Members& in, Snapshot& s) {
   in.read("checkpoint_size", s.checkpoint_size);
   in.read("checkpoint_wall_ns", s.checkpoint_wall_ns);
   in.read("tree_size", s.tree_size);
+  in.read("tree_lost", s.tree_lost);
   in.read("tree_stalled", s.tree_stalled);
   in.read("head_disagreed", s.head_disagreed);
   in.read("keys_trouble", s.keys_trouble);

@@ -209,8 +209,12 @@ class View {
     }
     if (s_.tree_stalled) {
       labelled("", ink(Ink::kRed,
-                       "no further checkpoints: leaves that the tree needs are lost; the log "
+                       "no further checkpoints: leaves that were signed over are lost; the log "
                        "names them"));
+    }
+    if (s_.tree_lost != 0) {
+      labelled("", ink(Ink::kRed, plural(s_.tree_lost, "entry", "entries") +
+                                      " lost before being signed; the log says which"));
     }
     if (!s_.keys_trouble.empty()) labelled("", ink(Ink::kRed, printable(s_.keys_trouble)));
     if (s_.checkpoint_waits) {
@@ -244,9 +248,8 @@ class View {
 
   void trouble() {
     if (s_.gaps != 0) {
-      labelled("gaps",
-               ink(Ink::kRed, plural(s_.gaps, "gap", "gaps") + ", " +
-                                  plural(s_.missing, "record", "records") + " never taken"));
+      labelled("gaps", ink(Ink::kRed, plural(s_.gaps, "gap", "gaps") + ", " +
+                                          plural(s_.missing, "record", "records") + " missing"));
     } else {
       labelled("gaps", ink(Ink::kGreen, "none"));
     }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "daemon/ledger/tree/leaf_walk.hpp"
 #include "daemon/platform/sha256.hpp"
 #include "proto/entry_body.hpp"
 #include "proto/hashing.hpp"
+#include "proto/lost_leaf.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -50,24 +52,38 @@ class Verification {
   Bytes leaf_bytes(std::uint64_t index) const {
     return Bytes(bundle_.leaves).subspan(index * kLeafBytes, kLeafBytes);
   }
-  Leaf leaf(std::uint64_t index) const { return *xase::proto::decode_leaf(leaf_bytes(index)); }
+  // Of a lost one what it has: it commits to nothing.
+  Leaf leaf(std::uint64_t index) const {
+    if (const auto whole = xase::proto::decode_leaf(leaf_bytes(index))) return *whole;
+    const auto lost = *xase::proto::decode_lost_leaf(leaf_bytes(index));
+    Leaf leaf;
+    leaf.log_id = lost.log_id;
+    leaf.sequence = lost.sequence;
+    leaf.previous = lost.previous;
+    return leaf;
+  }
+  bool is_lost(std::uint64_t index) const {
+    return xase::proto::decode_lost_leaf(leaf_bytes(index)).has_value();
+  }
 
   Status read_leaves() {
     hashes_.reserve(bundle_.entries());
     for (std::uint64_t i = 0; i < bundle_.entries(); ++i) {
       const auto one = xase::proto::decode_leaf(leaf_bytes(i));
-      if (!one) {
+      if (!one && !is_lost(i)) {
         return {Code::kInvalid, "its leaf of entry " + number(bundle_.first + i) +
                                     " is none that this program knows"};
       }
-      if (one->type == EntryType::kRecord) ++report_.records;
+      if (one) {
+        if (one->type == EntryType::kRecord) ++report_.records;
+        if (report_.first_wall_ns == 0) report_.first_wall_ns = one->wall_ns;
+        report_.last_wall_ns = one->wall_ns;
+      }
       hashes_.push_back(xase::proto::leaf_hash(sha_, leaf_bytes(i)));
     }
     report_.first = bundle_.first;
     report_.last = bundle_.last();
     report_.parts = bundle_.disclosed.size();
-    report_.first_wall_ns = leaf(0).wall_ns;
-    report_.last_wall_ns = leaf(bundle_.entries() - 1).wall_ns;
     return {};
   }
 
@@ -78,6 +94,8 @@ class Verification {
 
   EvidenceFinding check_leaves() const {
     const Hash log_id = leaf(0).log_id;
+    std::uint64_t lost = 0;
+    std::uint64_t first_lost = 0;
     for (std::uint64_t i = 0; i < bundle_.entries(); ++i) {
       const Leaf one = leaf(i);
       const std::string name = "entry " + number(bundle_.first + i);
@@ -85,9 +103,18 @@ class Verification {
         return refuted("in the place of " + name + " is entry " + number(one.sequence));
       }
       if (one.log_id != log_id) return refuted(name + " is of another ledger");
-      if (i != 0 && one.previous != hashes_[i - 1]) {
+      if (i != 0 && !is_chained(leaf_bytes(i), hashes_[i - 1], is_lost(i - 1))) {
         return refuted(name + " is not chained to the one before");
       }
+      if (!is_lost(i)) continue;
+      ++lost;
+      if (first_lost == 0) first_lost = one.sequence;
+    }
+    if (lost != 0) {
+      return not_established("the ledger had lost " + number(lost) + " of the " +
+                             number(bundle_.entries()) +
+                             " entries before they were signed, entry " + number(first_lost) +
+                             " first: what they were is not told");
     }
     return proven(number(bundle_.entries()) + " entries, each with the hash of the one before: " +
                   "none is missing between them");

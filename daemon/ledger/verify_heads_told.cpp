@@ -142,6 +142,11 @@ void VerifyHeads::judge_tiles(VerifyPropertyReport& report) const {
     report.text = "all files of the tree over " +
                   count_of(own_->checkpoint.size, "entry", "entries") +
                   " are there, and lead to the checkpoint's root";
+    if (tiles_->lost != 0) {
+      report.text += "; in the place of " + count_of(tiles_->lost, "entry", "entries") +
+                     ", the first of them " + number(tiles_->first_lost) +
+                     ", there is only that the journal had lost it";
+    }
     return;
   }
   if (tiles_->damage_count == 0) {

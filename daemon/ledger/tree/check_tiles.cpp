@@ -5,6 +5,7 @@
 #include "daemon/ledger/tree/leaf_walk.hpp"
 #include "daemon/ledger/tree/tile_builder.hpp"
 #include "daemon/ledger/tree/tile_files.hpp"
+#include "proto/lost_leaf.hpp"
 
 namespace xased {
 namespace {
@@ -66,6 +67,10 @@ Result<TilesFound> check_tiles(FileSystem& fs, const std::string& directory, std
       [&](Bytes leaf, const Hash& hash) {
         builder.append(leaf, hash,
                        [&](const Tile& tile, Bytes bytes) { comparison.compare(tile, bytes); });
+        if (xase::proto::decode_lost_leaf(leaf)) {
+          ++found.lost;
+          if (found.first_lost == 0) found.first_lost = builder.size();
+        }
         if (progress && builder.size() % kEntriesPerProgress == 0) progress(builder.size());
         return comparison.failure();
       },

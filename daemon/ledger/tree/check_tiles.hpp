@@ -19,6 +19,9 @@ struct TileDamage {
 struct TilesFound {
   // Entries from the first on whose bundles are whole and chained, each leaf to the one before.
   std::uint64_t entries = 0;
+  // How many of them are lost leaves, and the first; 0: none.
+  std::uint64_t lost = 0;
+  std::uint64_t first_lost = 0;
   // Whether they are all, and lead to the root.
   bool has_root = false;
   // Files that are missing or hold something else, the first `kDamagesMax` of them, and their

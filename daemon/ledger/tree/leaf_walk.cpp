@@ -4,12 +4,24 @@
 
 #include "daemon/ledger/tree/tile_files.hpp"
 #include "daemon/platform/sha256_batch.hpp"
+#include "proto/lost_leaf.hpp"
 
 namespace xased {
 
 using xase::proto::Bytes;
 using xase::proto::Hash;
 using xase::proto::kTileWidth;
+
+std::uint64_t leaf_sequence(Bytes leaf) {
+  if (const auto whole = xase::proto::decode_leaf(leaf)) return whole->sequence;
+  const auto lost = xase::proto::decode_lost_leaf(leaf);
+  return lost ? lost->sequence : 0;
+}
+
+bool is_chained(Bytes leaf, const Hash& before, bool is_behind_lost) {
+  const auto previous = xase::proto::load<Hash>(leaf.data() + xase::proto::kLeafPreviousOffset);
+  return previous == before || (is_behind_lost && !xase::proto::decode_lost_leaf(leaf));
+}
 
 Status walk_leaves(FileSystem& fs, const std::string& directory, std::uint64_t size,
                    std::uint64_t at_most,
@@ -18,6 +30,7 @@ Status walk_leaves(FileSystem& fs, const std::string& directory, std::uint64_t s
   Sha256Batch batch;
   std::array<Hash, kTileWidth> hashes{};
   Hash previous{};
+  bool is_behind_lost = false;
   stopped = {};
   for (std::uint64_t index = 0; index < at_most;) {
     const xase::proto::Tile bundle = xase::proto::bundle_of(index, size);
@@ -37,14 +50,15 @@ Status walk_leaves(FileSystem& fs, const std::string& directory, std::uint64_t s
     batch.run();
     for (unsigned offset = 0; offset < bundle.width && index < at_most; ++offset, ++index) {
       const auto bytes_of_leaf = xase::proto::bundle_leaf(*bytes, bundle.width, offset);
-      const auto leaf = bytes_of_leaf ? xase::proto::decode_leaf(*bytes_of_leaf) : std::nullopt;
-      if (!leaf || leaf->sequence != index + 1 || leaf->previous != previous) {
+      const std::uint64_t sequence = bytes_of_leaf ? leaf_sequence(*bytes_of_leaf) : 0;
+      if (sequence != index + 1 || !is_chained(*bytes_of_leaf, previous, is_behind_lost)) {
         stopped = {Code::kCorrupt, tile_file(directory, bundle) + " does not hold entry " +
                                        std::to_string(index + 1) +
-                                       (leaf ? ", chained to the one before" : "")};
+                                       (sequence != 0 ? ", chained to the one before" : "")};
         return {};
       }
       previous = hashes[offset];
+      is_behind_lost = xase::proto::decode_lost_leaf(*bytes_of_leaf).has_value();
       if (Status status = take(*bytes_of_leaf, previous); !status.ok()) return status;
     }
   }

@@ -5,6 +5,7 @@
 #include "daemon/ledger/tree/leaf_walk.hpp"
 #include "daemon/ledger/tree/tile_files.hpp"
 #include "daemon/ledger/tree/tile_reader.hpp"
+#include "proto/lost_leaf.hpp"
 
 namespace xased {
 namespace {
@@ -121,6 +122,7 @@ Status TileWriter::restore(std::uint64_t size, const Hash& root) {
   if (!last.ok()) return last.status();
   builder_ = std::move(*builder);
   last_leaf_hash_ = last->leaf_hash;
+  ends_lost_ = xase::proto::decode_lost_leaf(last->leaf).has_value();
   published_size_ = size;
   return {};
 }
@@ -144,7 +146,7 @@ Status TileWriter::append(std::uint64_t sequence, Bytes leaf, const Hash& leaf_h
     return {Code::kInvalid, "entry " + std::to_string(sequence) + " does not follow a tree of " +
                                 std::to_string(size())};
   }
-  if (xase::proto::load<Hash>(leaf.data() + xase::proto::kLeafPreviousOffset) != last_leaf_hash_) {
+  if (!is_chained(leaf, last_leaf_hash_, ends_lost_)) {
     return {Code::kCorrupt, "entry " + std::to_string(sequence) +
                                 " is not chained to the entry before it in the tree"};
   }
@@ -160,6 +162,12 @@ void TileWriter::take(Bytes leaf, const Hash& leaf_hash) {
     pending_.push_back({tile, {bytes.begin(), bytes.end()}});
   });
   last_leaf_hash_ = leaf_hash;
+  ends_lost_ = xase::proto::decode_lost_leaf(leaf).has_value();
+}
+
+bool TileWriter::fits(std::uint64_t sequence, Bytes leaf) const {
+  return sequence == size() + 1 && leaf_sequence(leaf) == sequence &&
+         is_chained(leaf, last_leaf_hash_, ends_lost_);
 }
 
 // Writes the full tiles that wait: all, or as good as none.

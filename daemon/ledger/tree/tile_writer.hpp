@@ -55,8 +55,9 @@ class TileWriter {
                                 std::uint64_t at_most);
 
   // Takes entry `sequence`, which must be size() + 1: its leaf and leaf hash as the journal has
-  // them. kInvalid where it is not the next or not a leaf, kCorrupt where it does not hold the hash
-  // of the one before; these and a disk that fails leave everything as it was.
+  // them, or a lost leaf. kInvalid where it is not the next or not as long as a leaf, kCorrupt
+  // where it does not hold the hash of the one before, other than behind a lost leaf; these and a
+  // disk that fails leave everything as it was.
   Status append(std::uint64_t sequence, xase::proto::Bytes leaf,
                 const xase::proto::Hash& leaf_hash);
 
@@ -73,6 +74,10 @@ class TileWriter {
   xase::proto::Hash root() { return builder_.root(); }
   // Of entry size(); zero where that is 0.
   const xase::proto::Hash& last_leaf_hash() const { return last_leaf_hash_; }
+  // Whether entry size() is a lost leaf.
+  bool ends_lost() const { return ends_lost_; }
+  // Whether it is a leaf, or a lost one, that may be entry `sequence`, behind the last one.
+  bool fits(std::uint64_t sequence, xase::proto::Bytes leaf) const;
 
  private:
   struct PendingFile {
@@ -97,6 +102,7 @@ class TileWriter {
   const std::string directory_;
   TileBuilder builder_;
   xase::proto::Hash last_leaf_hash_{};
+  bool ends_lost_ = false;
   std::uint64_t published_size_ = 0;
   // Whether a file that already holds the bytes is left alone; else it is written without a look.
   bool compares_ = false;

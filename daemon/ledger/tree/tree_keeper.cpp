@@ -162,13 +162,20 @@ void TreeKeeper::stall_without(std::uint64_t begin, const Status& why) {
 
 Status TreeKeeper::append(const Entry& entry) {
   const Hash hash = xase::proto::leaf_hash(sha_, entry.leaf_bytes);
-  if (Status status = writer_->append(entry.leaf.sequence, entry.leaf_bytes, hash); !status.ok()) {
+  if (Status status = append_leaf(entry.leaf.sequence, entry.leaf_bytes, hash); !status.ok()) {
+    return status;
+  }
+  if (entry.leaf.type == xase::proto::EntryType::kSeal) take_seal(entry);
+  if (entry.leaf.type == xase::proto::EntryType::kKey) take_key(entry);
+  return {};
+}
+
+Status TreeKeeper::append_leaf(std::uint64_t sequence, xase::proto::Bytes leaf, const Hash& hash) {
+  if (Status status = writer_->append(sequence, leaf, hash); !status.ok()) {
     if (status.code() == Code::kCorrupt) stall(status.message());
     return status;
   }
   if (expected_ && writer_->size() == expected_->size) check_head();
-  if (entry.leaf.type == xase::proto::EntryType::kSeal) take_seal(entry);
-  if (entry.leaf.type == xase::proto::EntryType::kKey) take_key(entry);
   return {};
 }
 
@@ -216,6 +223,11 @@ void TreeKeeper::check_head() {
   const Checkpoint head = *expected_;
   expected_.reset();
   if (writer_->root() == head.root) return;
+  if (has_own_leaves_) {
+    return stall(
+        "entries are not in the journal, and what the tree's files have for them does not lead to "
+        "the root that was signed; put back a copy of STATE_DIR/tree and start again");
+  }
   counters_.disagreements.store(1, std::memory_order_relaxed);
   log_error("tree", "the journal is not the one that was signed: its tree has another root",
             {{"entries", head.size}, {"signed_root", xase::proto::to_hex(head.root)}});
@@ -239,6 +251,7 @@ void TreeKeeper::stall(const std::string& why) {
 // Takes up to so many entries that are durable.
 Status TreeKeeper::take(std::size_t entries_max) {
   const std::uint64_t durable = positions_.durable.load(std::memory_order_acquire);
+  waits_behind_lost_ = false;
   if (writer_->size() >= durable) return {};
   if (reader_ == nullptr) {
     reader_ = std::make_unique<JournalReader>(
@@ -256,8 +269,7 @@ Status TreeKeeper::take(std::size_t entries_max) {
     }
     if (*step == JournalReader::Step::kEnd) break;
     if (*step == JournalReader::Step::kDamage) {
-      stall("entries " + number(reader_->damage().first) + " to " + number(reader_->damage().last) +
-            " were lost before they were in it");
+      if (Status status = pass_lost(durable); !status.ok()) return status;
       break;
     }
     if (Status status = append(reader_->entry()); !status.ok()) {
@@ -269,6 +281,9 @@ Status TreeKeeper::take(std::size_t entries_max) {
   counters_.size.store(writer_->size(), std::memory_order_relaxed);
   return {};
 }
+
+// A head is over what was signed before, and ends with an entry.
+bool TreeKeeper::may_sign() const { return !expected_ && !writer_->ends_lost(); }
 
 // The head, signed. kTimeout: a key is signing it.
 Result<std::string> TreeKeeper::sign() {
@@ -318,7 +333,7 @@ nanoseconds TreeKeeper::step() {
   Status status = is_signing_ ? Status() : take(kEntriesPerStep);
   const std::uint64_t size = writer_->size();
   const bool is_new =
-      size > counters_.checkpoint_size.load(std::memory_order_relaxed) && !expected_;
+      size > counters_.checkpoint_size.load(std::memory_order_relaxed) && may_sign();
   const bool is_due = is_new && (is_signing_ || now >= next_checkpoint_boot_ns_);
   if (status.ok() && is_due) {
     status = publish();
@@ -332,7 +347,8 @@ nanoseconds TreeKeeper::step() {
              {{"error", status.message()}}, nanoseconds(now));
     return kRetryAfter;
   }
-  if (size < positions_.durable.load(std::memory_order_acquire)) return nanoseconds(0);
+  const bool is_behind = size < positions_.durable.load(std::memory_order_acquire);
+  if (is_behind && !waits_behind_lost_) return nanoseconds(0);
   return is_new && !is_due ? nanoseconds(next_checkpoint_boot_ns_ - now) : kIdle;
 }
 
@@ -352,11 +368,11 @@ nanoseconds TreeKeeper::put_off(const Status& status) {
 Status TreeKeeper::finish() {
   // What a burst left behind would hold up the stop for minutes; the next start goes on with it.
   const std::int64_t enough = clock_.boot_ns() + kFinishMax.count();
-  while (!counters_.is_stalled && clock_.boot_ns() < enough &&
+  while (!counters_.is_stalled && !waits_behind_lost_ && clock_.boot_ns() < enough &&
          writer_->size() < positions_.durable.load(std::memory_order_acquire)) {
     if (Status status = take(kEntriesPerStep); !status.ok()) return status;
   }
-  if (expected_ || writer_->size() <= counters_.checkpoint_size.load(std::memory_order_relaxed)) {
+  if (!may_sign() || writer_->size() <= counters_.checkpoint_size.load(std::memory_order_relaxed)) {
     return {};
   }
   for (const std::int64_t end = clock_.boot_ns() + kFinishMax.count();;) {

@@ -42,7 +42,9 @@ struct TreeCounters {
   std::atomic<std::int64_t> checkpoint_wall_ns{0};
   // 1: the head on disk was not one of this journal, and is set aside: see Opened::disagreement.
   std::atomic<std::uint64_t> disagreements{0};
-  // Leaves that it needs are lost: it can grow no further.
+  // Entries that this run put a lost leaf in the place of: see proto/lost_leaf.hpp.
+  std::atomic<std::uint64_t> lost{0};
+  // Leaves that a signed head is over are lost: it can grow no further.
   std::atomic<bool> is_stalled{false};
   // A checkpoint is due, and a key that must sign it does not.
   std::atomic<bool> waits_for_keys{false};
@@ -74,6 +76,16 @@ class TreeKeeper final : public UpkeepWork {
   const TreeCounters& counters() const { return counters_; }
 
  private:
+  // Entries `first` to `damage.last` of the journal, of which only the last run, `damage`, is known
+  // closely.
+  struct Lost {
+    std::uint64_t first = 0;
+    JournalDamage damage;
+    std::uint64_t end = 0;  // position in its segment where it ends
+    xase::proto::Hash log_id{};
+    xase::proto::Hash behind{};  // what the entry behind it names as the one before
+  };
+
   TreeKeeper(FileSystem& fs, const Clock& clock, const Positions& positions, const LedgerKeys& keys,
              const TreeOptions& options);
   Result<std::string> open_files();
@@ -83,6 +95,9 @@ class TreeKeeper final : public UpkeepWork {
   Result<std::uint64_t> journal_begin();
   Status take(std::size_t entries_max);
   Status append(const Entry& entry);
+  Status append_leaf(std::uint64_t sequence, xase::proto::Bytes leaf,
+                     const xase::proto::Hash& leaf_hash);
+  bool may_sign() const;
   void take_seal(const Entry& entry);
   void take_key(const Entry& entry);
   void erase_closed();
@@ -90,6 +105,9 @@ class TreeKeeper final : public UpkeepWork {
   Result<std::string> sign();
   std::chrono::nanoseconds put_off(const Status& status);
   void check_head();
+  Status pass_lost(std::uint64_t durable);
+  Status take_own_leaves(const Lost& lost);
+  Status put_lost_leaves(const Lost& lost);
   void stall(const std::string& why);
   void stall_without(std::uint64_t begin, const Status& why);
 
@@ -110,6 +128,10 @@ class TreeKeeper final : public UpkeepWork {
   std::vector<std::uint64_t> closed_epochs_;  // whose keys are to be erased
   // The head on disk, until the tree has its size again and shows the same root.
   std::optional<xase::proto::Checkpoint> expected_;
+  // Some of its leaves are of the tree's own files, which nothing but that root vouches for.
+  bool has_own_leaves_ = false;
+  // The journal's last entries are lost, and nothing is behind them yet.
+  bool waits_behind_lost_ = false;
   // A key in a module is signing the head that there is: until then the tree does not grow.
   bool is_signing_ = false;
   std::int64_t signing_since_boot_ns_ = 0;

@@ -9,8 +9,8 @@
 #include "daemon/ledger/tree/checkpoint.hpp"
 #include "daemon/ledger/tree/signing_key.hpp"
 #include "proto/run_dir.hpp"
+#include "tests/daemon/ledger/tree/keeper_rig.hpp"
 #include "tests/support/io_errors.hpp"
-#include "tests/support/ledger_rig.hpp"
 
 namespace xased {
 namespace {
@@ -19,92 +19,8 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 using std::chrono::seconds;
 using test::FsCall;
-using test::LedgerRig;
+using test::TreeKeeperTest;
 using xase::proto::Checkpoint;
-using xase::proto::Hash;
-
-constexpr const char* kTree = "state/tree";
-
-class TreeKeeperTest : public testing::Test {
- protected:
-  void SetUp() override {
-    auto key = Ed25519Key::generate("host/test/1");
-    ASSERT_TRUE(key.ok());
-    key_ = std::move(*key);
-    keys_.add(key_);
-    rig_.must_start();
-    must_open();
-  }
-
-  Result<TreeKeeper::Opened> open() { return open(rig_.clock); }
-  Result<TreeKeeper::Opened> open(const Clock& clock) {
-    keeper_.reset();
-    TreeOptions options;
-    options.state_dir = LedgerRig::kState;
-    options.known = {key_->verifier_key()};
-    options.signing = options.known;
-    auto opened = TreeKeeper::open(rig_.fs, clock, *rig_.positions, keys_, options);
-    if (opened.ok()) keeper_ = std::move(opened->keeper);
-    return opened;
-  }
-  // What did not fit the journal.
-  std::string must_open() {
-    const auto opened = open();
-    EXPECT_TRUE(opened.ok()) << opened.status().message();
-    return opened.ok() ? opened->disagreement : "not opened";
-  }
-  // Steps until it has nothing to do for a second.
-  void run() {
-    for (int i = 0; i < 10'000; ++i) {
-      const nanoseconds wait = keeper_->step();
-      if (wait >= seconds(1)) return;
-      rig_.clock.advance(wait + milliseconds(1));
-    }
-    FAIL() << "the tree does not come to rest";
-  }
-  // Another process on the same disk.
-  void restart() {
-    keeper_.reset();
-    rig_.kill_and_start();
-    rig_.run_sync();
-  }
-  void power_loss() {
-    keeper_.reset();
-    rig_.crash();
-    rig_.must_start();
-    rig_.run_sync();
-  }
-
-  Checkpoint head() {
-    const std::array<xase::proto::VerifierKey, 1> keys{key_->verifier_key()};
-    const auto read = read_checkpoint(rig_.fs, kTree, keys);
-    EXPECT_TRUE(read.ok()) << read.status().message();
-    return read.ok() ? read->checkpoint : Checkpoint{};
-  }
-  // The root over the journal's first `size` leaves.
-  Hash root_of_journal(std::uint64_t size) {
-    xase::proto::TreeFrontier frontier;
-    Sha256 sha;
-    for (const test::KeptEntry& entry : rig_.read(size).entries) {
-      frontier.append(sha, xase::proto::leaf_hash(sha, entry.leaf_bytes));
-    }
-    return frontier.root(sha);
-  }
-  // The head covers everything durable, with the root of its leaves, and every tile is there.
-  void expect_covered() {
-    const Checkpoint now = head();
-    EXPECT_EQ(now.size, rig_.durable());
-    EXPECT_EQ(now.root, root_of_journal(now.size));
-    const auto found = check_tiles(rig_.fs, kTree, now.size, now.root);
-    ASSERT_TRUE(found.ok());
-    EXPECT_TRUE(found->sound());
-  }
-
-  LedgerRig rig_{1 << 20};
-  std::shared_ptr<Ed25519Key> key_;
-  LedgerKeys keys_{"host/test/1"};
-  std::unique_ptr<TreeKeeper> keeper_;
-};
 
 TEST_F(TreeKeeperTest, SignsAHeadOverAllThatIsDurable) {
   rig_.add_durably(1, 700);
@@ -293,19 +209,6 @@ TEST_F(TreeKeeperTest, RefusesAHeadOfAnotherKey) {
   ASSERT_TRUE(other.ok());
   key_ = std::move(*other);
   EXPECT_FALSE(open().ok());
-}
-
-TEST_F(TreeKeeperTest, StandsStillWhereEntriesWereLostBeforeTheyWereInIt) {
-  rig_.add_durably(1, 20);
-  const std::string segment = rig_.segments().back();
-  for (const auto& frame : rig_.frames(segment)) {
-    if (frame.sequence == 10 && !frame.is_mark) rig_.fs.damage(segment, frame.offset + 60);
-  }
-  run();
-  EXPECT_TRUE(keeper_->counters().is_stalled.load());
-  EXPECT_EQ(keeper_->counters().size.load(), 9U);
-  ASSERT_TRUE(keeper_->finish().ok());
-  EXPECT_EQ(head().size, 9U) << "what is in it is signed";
 }
 
 class TreeKeeperFault : public TreeKeeperTest, public testing::WithParamInterface<test::IoError> {};
