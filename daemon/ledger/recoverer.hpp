@@ -83,6 +83,7 @@ class Recoverer {
   std::vector<FoundSegment> segments_;
   Recovery out_;
   Sha256 sha256_;
+  bool has_entry_ = false;           // one was taken
   std::vector<JournalDamage> told_;  // what GAP entries say is damaged, ranges alone
   bool chain_known_ = false;         // out_.chain.head is the hash of the entry before the next
   // The last segment that holds a commit mark, else the first: all before it was synced. Behind its

@@ -95,6 +95,7 @@ bool Recoverer::accept(const Frame& frame) {
       (chain_known_ && leaf.previous != out_.chain.head)) {
     return false;
   }
+  has_entry_ = true;
   out_.chain.head = xase::proto::leaf_hash(sha256_, frame.leaf);
   out_.chain.last_sequence = leaf.sequence;
   chain_known_ = true;
@@ -269,7 +270,10 @@ Result<Recovery> Recoverer::run() {
     if (Status status = scan(i); !status.ok()) return status;
     ++i;
   }
-  if (out_.chain.last_sequence == 0 || out_.chain.log_id == xase::proto::Hash{}) {
+  // Which ledger it is, what was cut away may have told alone: the next start would not know.
+  const bool is_named = has_entry_ || std::any_of(segments_.begin(), segments_.end(),
+                                                  [](const auto& each) { return each.is_sound(); });
+  if (out_.chain.last_sequence == 0 || out_.chain.log_id == xase::proto::Hash{} || !is_named) {
     if (Status status = start_anew(); !status.ok()) return status;
     return std::move(out_);
   }

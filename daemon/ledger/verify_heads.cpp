@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/ledger/tree/checkpoint.hpp"
+#include "daemon/ledger/tree/kept_keys.hpp"
 #include "daemon/ledger/tree/ledger_key.hpp"
 #include "daemon/ledger/tree/tile_reader.hpp"
 #include "proto/tiles.hpp"
@@ -78,6 +79,32 @@ Status VerifyHeads::open() {
   if (auto keys = read_verifier_keys(fs_, verifier_key_path(state_dir_)); keys.ok()) {
     keys_.find_beside(std::move(*keys));
   }
+  return {};
+}
+
+Status VerifyHeads::begin_at(std::uint64_t first) {
+  roots_.begin_at(first);
+  if (first == 1 || !own_ || own_->fault != NoteFault::kNone) return {};
+  const auto kept = list_kept_keys(fs_, tree_);
+  if (!kept.ok()) return kept.status();
+  const auto is_not_there = [](const Status& status) {
+    return status.code() == Code::kNotFound || status.code() == Code::kCorrupt;
+  };
+  TileReader tiles(fs_, tree_, own_->checkpoint.size, own_->checkpoint.root);
+  for (const std::uint64_t sequence : *kept) {
+    if (sequence >= first || sequence > own_->checkpoint.size) break;
+    const auto entry = read_kept_key(fs_, tree_, sequence);
+    if (!entry.ok() && !is_not_there(entry.status())) return entry.status();
+    const auto proven = tiles.leaf(sequence);
+    if (!proven.ok() && !is_not_there(proven.status())) return proven.status();
+    if (!entry.ok() || !proven.ok() ||
+        !std::equal(proven->leaf.begin(), proven->leaf.end(), entry->leaf_bytes.begin(),
+                    entry->leaf_bytes.end())) {
+      continue;
+    }
+    keys_.take_kept_entry(entry->leaf, entry->body);
+  }
+  keys_.end_kept_entries();
   return {};
 }
 
@@ -236,9 +263,34 @@ void VerifyHeads::settle_own_signers(Head& head) {
   }
 }
 
+// Why a KEY entry that the journal has no more may have changed the keys behind entry `since`, the
+// last that is known; empty: there is none.
+std::string VerifyHeads::unkept_key(const Head& head, std::uint64_t since) {
+  constexpr std::uint64_t kLeavesAtOnce = 4096;
+  if (since == 0 || since >= roots_.begin()) return {};
+  const std::uint64_t end = std::min(roots_.begin() - 1, head.checkpoint.size);
+  TileReader tiles(fs_, tree_, head.checkpoint.size, head.checkpoint.root);
+  for (std::uint64_t from = since; from < end; from += kLeavesAtOnce) {
+    const auto range = tiles.range(from, std::min(end, from + kLeavesAtOnce));
+    if (!range.ok()) {
+      return "the tree's files do not show whether another key came into force behind KEY entry " +
+             number(since) + ", the last that is kept";
+    }
+    for (std::size_t at = 0; at < range->leaves.size(); at += xase::proto::kLeafBytes) {
+      const auto leaf = xase::proto::decode_leaf(
+          xase::proto::Bytes(range->leaves).subspan(at, xase::proto::kLeafBytes));
+      if (leaf && leaf->type != xase::proto::EntryType::kKey) continue;
+      return "who signs since entry " + number(from + at / xase::proto::kLeafBytes + 1) +
+             " is not known: what it says of keys is not kept beside the tree";
+    }
+  }
+  return {};
+}
+
 // Whether each key has signed that the KEY entries under the head say does.
 void VerifyHeads::settle_lines(Head& head) {
   const auto& state = keys_.line().at(head.checkpoint.size);
+  head.reserve = unkept_key(head, state.since);
   if (state.is_known) {
     for (const VerifierKey& key : state.signing) {
       if (head.signers.has(key)) continue;

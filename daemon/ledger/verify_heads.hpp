@@ -30,6 +30,8 @@ class VerifyHeads {
   // Before the journal is looked at: then the walk comes at least to what a running daemon had
   // signed here. kInvalid where an earlier checkpoint is malformed.
   Status open();
+  // The journal begins with this entry: what it has no more is looked for beside the tree.
+  Status begin_at(std::uint64_t first);
   VerifyRoots& roots() { return roots_; }
   VerifyKeys& keys() { return keys_; }
   // About how much of the tree's files there is to read, and how much of it was read by now.
@@ -83,6 +85,7 @@ class VerifyHeads {
   void settle_own(Head& head);
   void settle_own_signers(Head& head);
   void settle_lines(Head& head);
+  std::string unkept_key(const Head& head, std::uint64_t since);
   bool is_signed_by_all(const Head& head, const KeySet& keys) const;
   void settle_root(VerifyProperty property, Head& head, const std::optional<Hash>& root);
   Status settle_earlier(Head& head);

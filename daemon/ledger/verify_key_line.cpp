@@ -1,6 +1,7 @@
 #include "daemon/ledger/verify_key_line.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/ledger/tree/verify_signature.hpp"
 #include "proto/note.hpp"
@@ -89,8 +90,25 @@ void VerifyKeyLine::lose(std::uint64_t sequence) {
   last_sequence_ = 0;
 }
 
+// Whether the entry is an honest one right behind the last that is known.
+bool VerifyKeyLine::follows(const Leaf& leaf, const KeyEntry& entry) const {
+  switch (entry.event) {
+    case KeyEvent::kInUse:
+      return same_keys(entry.keys, now_.in_force);
+    case KeyEvent::kAway:
+      return std::all_of(entry.keys.begin(), entry.keys.end(),
+                         [&](const auto& key) { return contains(now_.in_force, key); });
+    case KeyEvent::kChanged:
+      break;
+  }
+  return check_change(leaf, entry, now_.in_force).empty();
+}
+
 std::string VerifyKeyLine::take(const Leaf& leaf, const KeyEntry& entry) {
   settle_asked(leaf.sequence);
+  if (std::exchange(may_lack_, false) && now_.is_known && !follows(leaf, entry)) {
+    lose(leaf.sequence);
+  }
   std::string problem;
   const bool was_known = now_.is_known;
   const bool is_first = !was_known && now_.in_force.empty();

@@ -32,6 +32,9 @@ class VerifyKeyLine {
   void ask(std::uint64_t sequence) { asked_.emplace(sequence, std::nullopt); }
   // Why the entry is no honest one; empty: it is.
   std::string take(const xase::proto::Leaf& leaf, const KeyEntry& entry);
+  // Before the next entry there may be others that are not known: where it does not follow from
+  // those that are, that refutes nothing.
+  void may_lack() { may_lack_ = true; }
   // What comes here cannot be read, or not understood, and may have changed the keys.
   void lose(std::uint64_t sequence);
 
@@ -43,6 +46,7 @@ class VerifyKeyLine {
 
  private:
   void settle_asked(std::uint64_t sequence);
+  bool follows(const xase::proto::Leaf& leaf, const KeyEntry& entry) const;
   std::string check_change(const xase::proto::Leaf& leaf, const KeyEntry& entry,
                            const KeySet& old_keys) const;
   void break_line();
@@ -50,6 +54,7 @@ class VerifyKeyLine {
 
   const KeySet& pinned_;
   State now_;
+  bool may_lack_ = false;
   std::uint64_t last_sequence_ = 0;  // of the last KEY entry; 0: there may be one that is not known
   xase::proto::Hash last_previous_{};
   std::map<std::uint64_t, std::optional<State>> asked_;

@@ -75,6 +75,11 @@ VerifyKeys::Taken VerifyKeys::take_entry(const xase::proto::Leaf& leaf, Bytes bo
   return taken;
 }
 
+void VerifyKeys::take_kept_entry(const xase::proto::Leaf& leaf, Bytes body) {
+  line_.may_lack();
+  if (!take_entry(leaf, body).problem.empty()) line_.lose(leaf.sequence);
+}
+
 KeySet VerifyKeys::pinned_off(std::uint64_t line, const std::string& name) const {
   KeySet off;
   for (const VerifierKey& key : pinned_) {

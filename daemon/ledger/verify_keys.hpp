@@ -48,6 +48,9 @@ class VerifyKeys {
   };
   // A KEY entry with its body.
   Taken take_entry(const xase::proto::Leaf& leaf, xase::proto::Bytes body);
+  // One of before the journal's first entry, in order, and that those were all: others may lack.
+  void take_kept_entry(const xase::proto::Leaf& leaf, xase::proto::Bytes body);
+  void end_kept_entries() { line_.may_lack(); }
   // The key of an epoch, where its certificate is sound.
   void take_epoch_key(const xase::proto::VerifierKey& key);
   // Which keys are in force.

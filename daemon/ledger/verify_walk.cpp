@@ -205,7 +205,9 @@ Status LedgerWalk::walk_segment(std::size_t index) {
   findings_.move_to_segment(segment_name(first_));
   findings_.move_to(0);
 
-  if (!began_) begin(segment.header);
+  if (!began_) {
+    if (Status status = begin(segment.header); !status.ok()) return status;
+  }
   if (first_ > last_ + 1) lose(first_ - 1, "no segment holds them");
   if (segment.header.fault == SegmentFault::kNone) compare_header(segment.header.header);
   at_next_first_ = {};
@@ -221,7 +223,7 @@ Status LedgerWalk::walk_segment(std::size_t index) {
 }
 
 // At the first segment that there is. What came before it, its header says.
-void LedgerWalk::begin(const xase::proto::SegmentHeaderResult& header) {
+Status LedgerWalk::begin(const xase::proto::SegmentHeaderResult& header) {
   began_ = true;
   begin_ = first_;
   last_ = first_ - 1;
@@ -235,9 +237,9 @@ void LedgerWalk::begin(const xase::proto::SegmentHeaderResult& header) {
   }
   producers_.begin_at(first_);
   seals_.begin_at(first_);
-  heads_.roots().begin_at(first_);
   const bool is_sound = header.fault == SegmentFault::kNone;
   retention_.begin_at(first_, is_sound ? std::optional(header.header.previous) : std::nullopt);
+  return heads_.begin_at(first_);
 }
 
 void LedgerWalk::compare_header(const xase::proto::SegmentHeader& header) {

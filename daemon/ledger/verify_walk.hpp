@@ -69,7 +69,7 @@ class LedgerWalk {
   // Segments.
   Status list();
   Status walk_segment(std::size_t index);
-  void begin(const xase::proto::SegmentHeaderResult& header);
+  Status begin(const xase::proto::SegmentHeaderResult& header);
   void compare_header(const xase::proto::SegmentHeader& header);
   Status walk_frames();
   // Where no frame is: true where the segment goes on at the reader's position.

@@ -102,6 +102,37 @@ class Retention(E2eTest):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("no longer in the journal", done.stderr)
 
+    def test_a_key_pinned_before_the_change_that_was_removed(self):
+        api = self.api()
+        daemon = self.daemon_keeping("0s", api)
+        before, = json.loads(self.ctl_ok(daemon, "keys", "show", "--json", daemon.state_dir))
+        self.record(daemon, large("before", 2))
+        self.ctl_ok(daemon, "keys", "rotate")
+        daemon.until(lambda s: s["checkpoint_size"] >= s["last_sequence"], "the new key signs")
+        change = max(one["sequence"] for one in daemon.entries() if one["type"] == "KEY")
+        self.record(daemon, large("after", 24))
+        daemon.drained(26)
+        daemon.until(lambda s: s["segments_removed"] >= 5, "old segments go", fresh=True)
+        daemon.until(lambda s: s["checkpoint_size"] >= s["last_sequence"], "a head covers all")
+        self.assertGreater(daemon.entries()[0]["sequence"], change)
+
+        def signer():
+            done = self.ctl(daemon, "verify", "--json", "--key", before["verifier_key"],
+                            daemon.state_dir)
+            found = {one["name"]: one for one in json.loads(done.stdout)["properties"]}
+            return done.returncode, found["signer"]["verdict"]
+        self.assertEqual(signer(), (0, "PROVEN"))
+        self.verify(daemon)
+        # Also behind another start, and not without what is kept beside the tree.
+        daemon.kill()
+        daemon.start()
+        self.record(daemon, large("later", 1))
+        daemon.drained(27)
+        daemon.until(lambda s: s["checkpoint_size"] >= s["last_sequence"], "a head covers all")
+        self.assertEqual(signer(), (0, "PROVEN"))
+        (daemon.state_dir / "tree/keys").rename(self.folder / "away")
+        self.assertEqual(signer(), (2, "NOT ESTABLISHED"))
+
     def test_a_beginning_that_someone_took_away_is_refuted(self):
         api = self.api()
         daemon = self.daemon_keeping("365d", api)

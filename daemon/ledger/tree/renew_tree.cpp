@@ -1,5 +1,6 @@
 #include "daemon/ledger/tree/renew_tree.hpp"
 
+#include "daemon/ledger/tree/kept_keys.hpp"
 #include "daemon/ledger/tree/leaf_walk.hpp"
 #include "daemon/ledger/tree/tile_writer.hpp"
 #include "proto/hex.hpp"
@@ -31,6 +32,7 @@ Status build(FileSystem& fs, const std::string& state_dir, std::uint64_t leaves,
         return writer.append(writer.size() + 1, leaf, hash);
       },
       stopped);
+  if (status.ok()) status = copy_kept_keys(fs, from, new_tree_directory(state_dir), leaves);
   return status.ok() ? writer.publish() : status;
 }
 

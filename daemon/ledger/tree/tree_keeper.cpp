@@ -6,6 +6,7 @@
 
 #include "daemon/ledger/segment_names.hpp"
 #include "daemon/ledger/tree/checkpoint.hpp"
+#include "daemon/ledger/tree/kept_keys.hpp"
 #include "daemon/ledger/tree/leaf_walk.hpp"
 #include "daemon/ledger/tree/renew_tree.hpp"
 #include "proto/hashing.hpp"
@@ -161,6 +162,11 @@ void TreeKeeper::stall_without(std::uint64_t begin, const Status& why) {
 }
 
 Status TreeKeeper::append(const Entry& entry) {
+  if (entry.leaf.type == xase::proto::EntryType::kKey && !entry.erased()) {
+    const Status status =
+        keep_key(fs_, directory_, entry.leaf.sequence, entry.leaf_bytes, entry.erasable_bytes);
+    if (!status.ok()) return status;
+  }
   const Hash hash = xase::proto::leaf_hash(sha_, entry.leaf_bytes);
   if (Status status = append_leaf(entry.leaf.sequence, entry.leaf_bytes, hash); !status.ok()) {
     return status;

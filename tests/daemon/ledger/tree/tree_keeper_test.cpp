@@ -7,6 +7,8 @@
 
 #include "daemon/ledger/tree/check_tiles.hpp"
 #include "daemon/ledger/tree/checkpoint.hpp"
+#include "daemon/ledger/tree/kept_keys.hpp"
+#include "daemon/ledger/tree/renew_tree.hpp"
 #include "daemon/ledger/tree/signing_key.hpp"
 #include "proto/run_dir.hpp"
 #include "tests/daemon/ledger/tree/keeper_rig.hpp"
@@ -209,6 +211,30 @@ TEST_F(TreeKeeperTest, RefusesAHeadOfAnotherKey) {
   ASSERT_TRUE(other.ok());
   key_ = std::move(*other);
   EXPECT_FALSE(open().ok());
+}
+
+TEST_F(TreeKeeperTest, KeepsKeyEntriesBesideTheTree) {
+  rig_.add_durably(1, 3);
+  const std::string body = format_key_entry({KeyEvent::kInUse, {key_->verifier_key()}, {}});
+  const std::uint64_t sequence = rig_.ledger->append_text(xase::proto::EntryType::kKey, body);
+  rig_.add_durably(4, 300);
+  run();
+  for (int life = 0; life < 2; ++life) {
+    const auto kept = list_kept_keys(rig_.fs, kTree);
+    ASSERT_TRUE(kept.ok());
+    EXPECT_EQ(*kept, std::vector<std::uint64_t>{sequence});
+    const auto entry = read_kept_key(rig_.fs, kTree, sequence);
+    ASSERT_TRUE(entry.ok()) << entry.status().message();
+    EXPECT_EQ(xase::proto::as_text(entry->body), body);
+    power_loss();
+    EXPECT_EQ(must_open(), "");
+  }
+  // Also in the tree that takes the place of one that nothing vouches for.
+  keeper_.reset();
+  ASSERT_TRUE(renew_tree(rig_.fs, test::LedgerRig::kState, head(), 100).ok());
+  EXPECT_TRUE(read_kept_key(rig_.fs, kTree, sequence).ok());
+  ASSERT_TRUE(renew_tree(rig_.fs, test::LedgerRig::kState, Checkpoint(), sequence - 1).ok());
+  EXPECT_TRUE(list_kept_keys(rig_.fs, kTree)->empty());
 }
 
 class TreeKeeperFault : public TreeKeeperTest, public testing::WithParamInterface<test::IoError> {};
