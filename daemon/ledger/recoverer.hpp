@@ -17,7 +17,7 @@ namespace xased {
 struct FoundSegment {
   std::uint64_t first = 0;
   xase::proto::SegmentHeaderResult header;
-  std::optional<xase::proto::Hash> log_id;  // by the header or, failing that, by the first entry
+  std::optional<xase::proto::Hash> log_id;  // by the header or, failing that, by an entry
   // What was scanned and no commit mark vouches for.
   std::uint64_t doubtful_from = 0;
   std::uint64_t doubtful_to = 0;
@@ -52,6 +52,7 @@ class Recoverer {
   };
 
   Status sort_out_segments();
+  Result<std::optional<xase::proto::Hash>> log_id_in(SegmentReader& reader);
   Result<bool> has_mark(const FoundSegment& segment);
   Status find_tail();
   std::size_t first_to_scan() const;

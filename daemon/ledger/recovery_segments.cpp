@@ -22,6 +22,23 @@ Status Recoverer::set_aside(const std::string& name) {
   return fs_.sync_directory(directory_);
 }
 
+// The ledger that the first entry names which can be read.
+Result<std::optional<xase::proto::Hash>> Recoverer::log_id_in(SegmentReader& reader) {
+  for (;;) {
+    const auto result = reader.read_frame();
+    if (!result.ok()) return result.status();
+    if (result->fault == FrameFault::kNone) {
+      const auto leaf = xase::proto::decode_leaf(result->frame.leaf);
+      if (leaf) return std::optional(leaf->log_id);
+      reader.skip(result->frame);
+      continue;
+    }
+    const auto more = reader.find_next_frame();
+    if (!more.ok()) return more.status();
+    if (!*more) return std::optional<xase::proto::Hash>();
+  }
+}
+
 // Lists the segments, and moves away those of another ledger. The ledger is the one that most of
 // them name; where two are named as often, the one that starts first. What is moved away has no say
 // in that: the next recovery will not see it.
@@ -37,10 +54,9 @@ Status Recoverer::sort_out_segments() {
     if (segment.is_sound()) {
       segment.log_id = segment.header.header.log_id;
     } else {
-      const auto result = (*reader)->read_frame();
-      if (!result.ok()) return result.status();
-      const auto leaf = xase::proto::decode_leaf(result->frame.leaf);
-      if (leaf) segment.log_id = leaf->log_id;
+      const auto named = log_id_in(**reader);
+      if (!named.ok()) return named.status();
+      segment.log_id = *named;
     }
     if (!segment.log_id || segment.is_misnamed()) continue;
     const auto vote = std::find_if(votes.begin(), votes.end(), [&](const auto& other) {

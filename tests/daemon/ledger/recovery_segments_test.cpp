@@ -439,5 +439,28 @@ TEST(Truncation, OfASegmentAtAnyLengthLeavesExactlyWhatIsBeforeIt) {
               static_cast<unsigned long long>(kSegmentBytes + 1));
 }
 
+TEST_F(RecoveryTest, KeepsALedgerWhoseHeaderAndFirstEntriesAreDamaged) {
+  rig_.add_durably(1, 10);
+  const auto log_id = rig_.ledger->state().log_id;
+  const std::string path = last_segment();
+  rig_.fs.damage(path, 20);
+  const auto frames = rig_.frames(path);
+  for (const std::uint64_t sequence : {1U, 2U, 3U}) {
+    for (const auto& frame : frames) {
+      if (!frame.is_mark && frame.sequence == sequence) rig_.fs.damage(path, frame.offset + 60);
+    }
+    rig_.kill_and_start();
+    EXPECT_FALSE(rig_.recovery.is_new);
+    EXPECT_EQ(rig_.ledger->state().log_id, log_id);
+    ASSERT_EQ(rig_.recovery.all_damage.size(), 1U);
+    EXPECT_EQ(rig_.recovery.all_damage[0].first, 1U);
+    EXPECT_EQ(rig_.recovery.all_damage[0].last, sequence);
+    auto expected = numbers(1, 10);
+    // Entry 1 is no record.
+    expected.erase(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(sequence) - 1);
+    EXPECT_EQ(rig_.record_numbers(), expected);
+  }
+}
+
 }  // namespace
 }  // namespace xased
