@@ -51,6 +51,16 @@ class Recoverer {
     std::optional<std::uint64_t> durable_position;  // by the marks there, where there are any
   };
 
+  // Reading went on behind damage, and what held before: the entry there may turn out to be none.
+  struct Resumed {
+    std::uint64_t from = 0;    // where the damage begins
+    std::uint64_t at = 0;      // where reading went on
+    std::uint64_t behind = 0;  // behind the last frame before that
+    std::size_t damages = 0;
+    std::uint64_t last_sequence = 0;
+    bool chain_known = false;
+  };
+
   Status sort_out_segments();
   Result<std::optional<xase::proto::Hash>> log_id_in(SegmentReader& reader);
   Result<bool> has_mark(const FoundSegment& segment);
@@ -69,6 +79,7 @@ class Recoverer {
   void note_mark(const xase::proto::Frame& mark);
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
+  void name_unreadable(const std::string& segment, std::uint64_t from);
   Status cut_torn_tail(SegmentReader& reader, std::uint64_t from, bool has_mark);
   Status rewrite_mark(File& file, std::uint64_t at);
   Status drop_behind_tear(std::size_t index);
@@ -101,10 +112,8 @@ class Recoverer {
   std::string previous_name_;
   bool previous_ended_damaged_ = false;
   std::uint64_t previous_end_ = 0;
-  // Where reading went on behind damage, in this segment, and the last frame before.
-  std::uint64_t resumed_at_ = 0;
-  std::uint64_t resumed_behind_ = 0;
-  bool is_torn_ = false;  // it ended in the tail, cut or not
+  std::optional<Resumed> resumed_;  // last, in this segment
+  bool is_torn_ = false;            // it ended in the tail, cut or not
 };
 
 }  // namespace xased

@@ -138,7 +138,7 @@ Status Recoverer::scan(std::size_t index) {
   previous_ended_damaged_ = false;
   previous_name_ = segment_name(segment.first);
   is_torn_ = false;
-  resumed_at_ = 0;
+  resumed_.reset();
   if (Status status = scan_frames(reader, index); !status.ok()) return status;
   // Without a mark not even the header need have been synced.
   segments_[index].doubtful_from = durable_position_;
@@ -200,7 +200,7 @@ Status Recoverer::start_anew() {
 // reached the disk, and calls it clean: the next sync has nothing to do, and says that all is well.
 Status Recoverer::write_again(File& file, std::uint64_t from, std::uint64_t to) {
   constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
-  std::vector<std::byte> piece(kPieceBytes);
+  std::vector<std::byte> piece(std::min<std::uint64_t>(kPieceBytes, to - std::min(from, to)));
   while (from < to) {
     const std::span<std::byte> wanted(piece.data(),
                                       std::min<std::uint64_t>(to - from, piece.size()));

@@ -54,9 +54,16 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
   // behind a hole there were never acknowledged. Elsewhere they were, and stay.
   if (index >= tail_ && from >= durable_position_) {
     is_torn_ = true;
-    // What seemed to be the next entry is none: the tear begins where it was looked for.
-    const std::uint64_t cut =
-        from == resumed_at_ ? std::max(resumed_behind_, durable_position_) : from;
+    std::uint64_t cut = from;
+    if (resumed_ && from == resumed_->at) {
+      // What seemed to be the next entry is none: the tear begins where it was looked for, and the
+      // damage before is as if nothing had been found.
+      cut = std::max(resumed_->behind, durable_position_);
+      out_.damage.resize(resumed_->damages);
+      out_.chain.last_sequence = resumed_->last_sequence;
+      chain_known_ = resumed_->chain_known;
+      name_unreadable(segment_name(reader.first_sequence()), resumed_->from);
+    }
     // Also one that says nothing: that there is one makes this the tail, and not those before.
     const bool has_mark = surveyed->durable_position > kept_durable_position_;
     if (Status status = cut_torn_tail(reader, cut, has_mark); !status.ok()) return status;
@@ -66,8 +73,12 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
   const std::string name = segment_name(reader.first_sequence());
   if (surveyed->position) {
     reader.move_to(*surveyed->position);
-    resumed_at_ = *surveyed->position;
-    resumed_behind_ = surveyed->behind;
+    resumed_ = Resumed{from,
+                       *surveyed->position,
+                       surveyed->behind,
+                       out_.damage.size(),
+                       out_.chain.last_sequence,
+                       chain_known_};
     if (surveyed->sequence > expected) {
       out_.damage.push_back({expected, surveyed->sequence - 1, name, from,
                              "entries that were written can no longer be read"});
@@ -82,17 +93,21 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
     return true;
   }
   if (index + 1 != segments_.size()) return false;
-  // A mark behind says that more entries were synced, and none of them can be read. Their sequences
-  // are not used again.
-  if (durable_sequence_ >= expected) {
-    out_.damage.push_back({expected, durable_sequence_, name, from,
-                           "entries that were written can no longer be read"});
-    out_.chain.last_sequence = durable_sequence_;
-  }
+  name_unreadable(name, from);
   durable_position_ = std::min(durable_position_, surveyed->end);
   reader.move_to(surveyed->end);
   end_position_ = surveyed->end;
   return true;
+}
+
+// Where a mark says that more entries were synced, none of them can be read. Their sequences are
+// not used again.
+void Recoverer::name_unreadable(const std::string& segment, std::uint64_t from) {
+  const std::uint64_t expected = out_.chain.last_sequence + 1;
+  if (durable_sequence_ < expected) return;
+  out_.damage.push_back({expected, durable_sequence_, segment, from,
+                         "entries that were written can no longer be read"});
+  out_.chain.last_sequence = durable_sequence_;
 }
 
 // Keeps what lies at and behind `from` in a file of its own, and cuts it off. Where there is no
