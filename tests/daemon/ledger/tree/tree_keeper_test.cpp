@@ -245,9 +245,12 @@ TEST_P(TreeKeeperFault, OfEachCallIsFollowedByAnotherTry) {
       FsCall::kOpen,   FsCall::kRead,          FsCall::kWrite,        FsCall::kSync,
       FsCall::kRename, FsCall::kSyncDirectory, FsCall::kMakeDirectory};
   std::uint64_t n = 0;
+  const std::string key_entry = format_key_entry({KeyEvent::kInUse, {key_->verifier_key()}, {}});
+  std::vector<std::uint64_t> keys;
   for (const FsCall call : kCalls) {
     for (std::uint64_t nth = 1; nth <= 12; ++nth) {
       SCOPED_TRACE(std::to_string(static_cast<int>(call)) + " " + std::to_string(nth));
+      keys.push_back(rig_.ledger->append_text(xase::proto::EntryType::kKey, key_entry));
       rig_.add_durably(n + 1, n + 30);
       n += 30;
       rig_.fs.fail(call, error.number, nth, false, call == FsCall::kRead ? "" : "tree");
@@ -261,6 +264,7 @@ TEST_P(TreeKeeperFault, OfEachCallIsFollowedByAnotherTry) {
     }
   }
   expect_covered();
+  EXPECT_EQ(*list_kept_keys(rig_.fs, kTree), keys);
   test::print_failed_calls(rig_.fs.faults_struck(), error, false);
 }
 
@@ -271,6 +275,9 @@ TEST_F(TreeKeeperTest, SurvivesDeathAndPowerLossAtEveryCall) {
   for (const bool is_power : {false, true}) {
     for (std::uint64_t nth = 1; nth <= 60; ++nth) {
       SCOPED_TRACE((is_power ? "power " : "death ") + std::to_string(nth));
+      const std::uint64_t key = rig_.ledger->append_text(
+          xase::proto::EntryType::kKey,
+          format_key_entry({KeyEvent::kInUse, {key_->verifier_key()}, {}}));
       rig_.add_durably(nth * 1000, nth * 1000 + 130);
       rig_.fs.die_at(nth);
       for (int i = 0; i < 20; ++i) {
@@ -285,6 +292,7 @@ TEST_F(TreeKeeperTest, SurvivesDeathAndPowerLossAtEveryCall) {
       ASSERT_EQ(must_open(), "");
       run();
       expect_covered();
+      EXPECT_TRUE(read_kept_key(rig_.fs, kTree, key).ok());
       if (HasFailure()) return;
     }
   }
