@@ -174,6 +174,7 @@ class alignas(128) Ring {
   // Not touched on the hot path.
   std::uint64_t full_sequence_ = 0;  // next_sequence() of the last refusal that rang the bell
   std::int64_t next_place_check_ns_ = 0;
+  bool is_left_ = false;  // when it was closed: nobody is inside, and nobody will be
   Shared& shared_;
   std::shared_ptr<RingFile> file_;
   Ring* next_ = nullptr;

@@ -344,10 +344,13 @@ void Shared::close() noexcept {
   }
   // After this, a producer either sees its gate closed or is seen as busy: see Ring::enter().
   if (!needs_fence_) membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-  // No ring is added once closed, so the list stays as it is.
+  // No ring is added once closed, so the list stays as it is. Who is seen as busy once a ring was
+  // left is at the gate, and touches nothing.
   const Deadline deadline(kCloseWait);
   for (Ring* ring = rings_; ring != nullptr; ring = ring->next_) {
-    while (ring->busy_.load(std::memory_order_seq_cst) != 0 && !deadline.passed()) {
+    for (;;) {
+      ring->is_left_ = ring->busy_.load(std::memory_order_seq_cst) == 0;
+      if (ring->is_left_ || deadline.passed()) break;
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
   }
@@ -362,7 +365,7 @@ void Shared::close() noexcept {
     ++banked_.rings;
     // A thread that never came back (it jumped out of a signal handler) keeps its mapping: that
     // costs memory, and touching what is unmapped would cost the process.
-    if (ring->busy_.load(std::memory_order_acquire) == 0) ring->file_.reset();
+    if (ring->is_left_) ring->file_.reset();
   }
 }
 
