@@ -163,7 +163,7 @@ void TreeKeeper::stall_without(std::uint64_t begin, const Status& why) {
 
 Status TreeKeeper::append(const Entry& entry) {
   if (entry.leaf.type == xase::proto::EntryType::kKey && !entry.erased()) {
-    const Status status =
+    Status status =
         keep_key(fs_, directory_, entry.leaf.sequence, entry.leaf_bytes, entry.erasable_bytes);
     if (!status.ok()) return status;
   }
