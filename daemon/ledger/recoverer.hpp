@@ -76,7 +76,7 @@ class Recoverer {
   void apply_seal(xase::proto::Bytes body);
   void apply_ledgers_gap(xase::proto::Bytes body);
   void sort_out_damage();
-  void note_mark(const xase::proto::Frame& mark);
+  std::uint64_t note_mark(const xase::proto::Frame& mark, std::uint64_t at);
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
   void name_unreadable(const std::string& segment, std::uint64_t from);

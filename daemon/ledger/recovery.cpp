@@ -103,9 +103,13 @@ bool Recoverer::accept(const Frame& frame) {
   return true;
 }
 
-void Recoverer::note_mark(const Frame& mark) {
-  durable_position_ = std::max(durable_position_, mark.commit_position());
+// Gives the position up to which the mark, which lies at `at`, says that all was synced: it stands
+// behind what it tells of.
+std::uint64_t Recoverer::note_mark(const Frame& mark, std::uint64_t at) {
+  const std::uint64_t position = std::min(mark.commit_position(), at);
+  durable_position_ = std::max(durable_position_, position);
   durable_sequence_ = std::max(durable_sequence_, mark.sequence);
+  return position;
 }
 
 Status Recoverer::scan(std::size_t index) {
@@ -153,9 +157,8 @@ Status Recoverer::scan_frames(SegmentReader& reader, std::size_t index) {
     const Frame& frame = result->frame;
     if (result->fault == FrameFault::kNone) {
       if (frame.is_commit_mark()) {
-        note_mark(frame);
         kept_durable_position_ =
-            std::max(kept_durable_position_, std::optional(frame.commit_position()));
+            std::max(kept_durable_position_, std::optional(note_mark(frame, reader.position())));
         reader.skip(frame);
         end_position_ = reader.position();
         continue;

@@ -25,9 +25,8 @@ Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
       Leaf leaf;
       Bytes body;
       if (frame.is_commit_mark()) {
-        note_mark(frame);
         survey.durable_position =
-            std::max(survey.durable_position, std::optional(frame.commit_position()));
+            std::max(survey.durable_position, std::optional(note_mark(frame, reader.position())));
       } else if (!survey.position && frame.sequence > out_.chain.last_sequence &&
                  frame.sequence < limit_ && decode(frame, leaf, body)) {
         survey.position = reader.position();
