@@ -30,6 +30,13 @@ struct FoundSegment {
   }
 };
 
+// The most entries that can lie before the reader's place in its segment. They have the sequences
+// from its first on, without a hole: what gives itself a higher one is none of them.
+inline std::uint64_t entries_before(const SegmentReader& reader) {
+  return (reader.position() - xase::proto::kSegmentHeaderBytes) /
+         xase::proto::frame_bytes(xase::proto::kLeafBytes, 0);
+}
+
 // One run over one journal. One thread.
 class Recoverer {
  public:
@@ -76,7 +83,7 @@ class Recoverer {
   void apply_seal(xase::proto::Bytes body);
   void apply_ledgers_gap(xase::proto::Bytes body);
   void sort_out_damage();
-  std::uint64_t note_mark(const xase::proto::Frame& mark, std::uint64_t at);
+  std::uint64_t note_mark(const xase::proto::Frame& mark, const SegmentReader& reader);
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
   void name_unreadable(const std::string& segment, std::uint64_t from);

@@ -103,12 +103,14 @@ bool Recoverer::accept(const Frame& frame) {
   return true;
 }
 
-// Gives the position up to which the mark, which lies at `at`, says that all was synced: it stands
-// behind what it tells of.
-std::uint64_t Recoverer::note_mark(const Frame& mark, std::uint64_t at) {
-  const std::uint64_t position = std::min(mark.commit_position(), at);
+// The mark that the reader is at stands behind what it tells of. Gives the position up to which it
+// says that all was synced.
+std::uint64_t Recoverer::note_mark(const Frame& mark, const SegmentReader& reader) {
+  const std::uint64_t position = std::min(mark.commit_position(), reader.position());
   durable_position_ = std::max(durable_position_, position);
-  durable_sequence_ = std::max(durable_sequence_, mark.sequence);
+  if (mark.sequence < reader.first_sequence() + entries_before(reader)) {
+    durable_sequence_ = std::max(durable_sequence_, mark.sequence);
+  }
   return position;
 }
 
@@ -158,7 +160,7 @@ Status Recoverer::scan_frames(SegmentReader& reader, std::size_t index) {
     if (result->fault == FrameFault::kNone) {
       if (frame.is_commit_mark()) {
         kept_durable_position_ =
-            std::max(kept_durable_position_, std::optional(note_mark(frame, reader.position())));
+            std::max(kept_durable_position_, std::optional(note_mark(frame, reader)));
         reader.skip(frame);
         end_position_ = reader.position();
         continue;

@@ -26,9 +26,11 @@ Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
       Bytes body;
       if (frame.is_commit_mark()) {
         survey.durable_position =
-            std::max(survey.durable_position, std::optional(note_mark(frame, reader.position())));
+            std::max(survey.durable_position, std::optional(note_mark(frame, reader)));
       } else if (!survey.position && frame.sequence > out_.chain.last_sequence &&
-                 frame.sequence < limit_ && decode(frame, leaf, body)) {
+                 frame.sequence < limit_ &&
+                 frame.sequence <= reader.first_sequence() + entries_before(reader) &&
+                 decode(frame, leaf, body)) {
         survey.position = reader.position();
         survey.behind = survey.end;
         survey.sequence = frame.sequence;

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "proto/merkle.hpp"
+
 namespace xased {
 namespace {
 constexpr std::size_t kDigits = 20;
@@ -18,7 +20,10 @@ std::optional<std::uint64_t> parse_segment_name(std::string_view name) {
   }
   std::uint64_t sequence = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + kDigits, sequence);
-  if (error != std::errc{} || end != name.data() + kDigits || sequence == 0) return std::nullopt;
+  if (error != std::errc{} || end != name.data() + kDigits || sequence == 0 ||
+      sequence > xase::proto::kTreeSizeMax) {
+    return std::nullopt;
+  }
   return sequence;
 }
 
