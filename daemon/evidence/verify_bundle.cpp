@@ -166,6 +166,8 @@ class Verification {
         return refuted("entry " + number(one.sequence) + " is no answer");
       }
       if (body->record_sequence < bundle_.first || body->record_sequence >= one.sequence) continue;
+      // Of a lost record nobody can tell any more whether it is its answer.
+      if (is_lost(body->record_sequence - bundle_.first)) continue;
       if (body->record_leaf_hash != hashes_[body->record_sequence - bundle_.first]) {
         return refuted("entry " + number(one.sequence) + " is the answer to another record than " +
                        "entry " + number(body->record_sequence));

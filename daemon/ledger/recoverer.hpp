@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -66,10 +67,13 @@ class Recoverer {
     std::size_t damages = 0;
     std::uint64_t last_sequence = 0;
     bool chain_known = false;
+    bool ends_unreadable = false;
   };
 
   Status sort_out_segments();
-  Result<std::optional<xase::proto::Hash>> log_id_in(SegmentReader& reader);
+  Result<bool> any_names(std::uint64_t first,
+                         const std::function<bool(const xase::proto::Hash& log_id)>& is_wanted);
+  Result<bool> is_foreign(const FoundSegment& segment);
   Result<bool> has_mark(const FoundSegment& segment);
   Status find_tail();
   std::size_t first_to_scan() const;
@@ -83,6 +87,7 @@ class Recoverer {
   void apply_seal(xase::proto::Bytes body);
   void apply_ledgers_gap(xase::proto::Bytes body);
   void sort_out_damage();
+  Status take_head_of_tree();
   std::uint64_t note_mark(const xase::proto::Frame& mark, const SegmentReader& reader);
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
@@ -102,6 +107,7 @@ class Recoverer {
   std::vector<FoundSegment> segments_;
   Recovery out_;
   Sha256 sha256_;
+  bool ends_unreadable_ = false;     // the last entries are named, and not there
   bool has_entry_ = false;           // one was taken
   std::vector<JournalDamage> told_;  // what GAP entries say is damaged, ranges alone
   bool chain_known_ = false;         // out_.chain.head is the hash of the entry before the next

@@ -96,6 +96,7 @@ bool Recoverer::accept(const Frame& frame) {
     return false;
   }
   has_entry_ = true;
+  ends_unreadable_ = false;
   out_.chain.head = xase::proto::leaf_hash(sha256_, frame.leaf);
   out_.chain.last_sequence = leaf.sequence;
   chain_known_ = true;
@@ -283,6 +284,9 @@ Result<Recovery> Recoverer::run() {
     return std::move(out_);
   }
   sort_out_damage();
+  if (ends_unreadable_) {
+    if (Status status = take_head_of_tree(); !status.ok()) return status;
+  }
   if (Status status = finish(start); !status.ok()) return status;
   return std::move(out_);
 }

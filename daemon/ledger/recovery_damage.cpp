@@ -5,6 +5,10 @@
 #include <utility>
 
 #include "daemon/ledger/recoverer.hpp"
+#include "daemon/ledger/tree/checkpoint.hpp"
+#include "daemon/ledger/tree/renew_tree.hpp"
+#include "daemon/ledger/tree/tile_reader.hpp"
+#include "proto/checkpoint.hpp"
 #include "proto/entry_body.hpp"
 
 namespace xased {
@@ -62,6 +66,7 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
       cut = std::max(resumed_->behind, durable_position_);
       out_.damage.resize(resumed_->damages);
       out_.chain.last_sequence = resumed_->last_sequence;
+      ends_unreadable_ = resumed_->ends_unreadable;
       chain_known_ = resumed_->chain_known;
       name_unreadable(segment_name(reader.first_sequence()), resumed_->from);
     }
@@ -79,7 +84,8 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
                        surveyed->behind,
                        out_.damage.size(),
                        out_.chain.last_sequence,
-                       chain_known_};
+                       chain_known_,
+                       ends_unreadable_};
     if (surveyed->sequence > expected) {
       out_.damage.push_back({expected, surveyed->sequence - 1, name, from,
                              "entries that were written can no longer be read"});
@@ -109,6 +115,31 @@ void Recoverer::name_unreadable(const std::string& segment, std::uint64_t from) 
   out_.damage.push_back({expected, durable_sequence_, segment, from,
                          "entries that were written can no longer be read"});
   out_.chain.last_sequence = durable_sequence_;
+  ends_unreadable_ = true;
+}
+
+// What comes next goes on from an entry that the journal lost and the tree has, where it has it:
+// else the tree could not go on. Nothing but the tree's own root vouches for that.
+Status Recoverer::take_head_of_tree() {
+  const std::string tree = tree_directory(state_dir_);
+  const auto note =
+      read_file(fs_, tree + "/" + std::string(kCheckpointName), xase::proto::kNoteBytesMax);
+  if (!note.ok()) {
+    const Code code = note.status().code();
+    return code == Code::kNotFound || code == Code::kInvalid ? Status() : note.status();
+  }
+  const auto parsed = xase::proto::parse_note(xase::proto::as_text(*note));
+  if (!parsed.ok()) return {};
+  const auto head = xase::proto::parse_checkpoint(parsed->text);
+  if (!head.ok() || head->size < out_.chain.last_sequence) return {};
+  TileReader tiles(fs_, tree, head->size, head->root);
+  const auto leaf = tiles.leaf(out_.chain.last_sequence);
+  if (leaf.ok()) {
+    out_.chain.head = leaf->leaf_hash;
+    return {};
+  }
+  const Code code = leaf.status().code();
+  return code == Code::kNotFound || code == Code::kCorrupt ? Status() : leaf.status();
 }
 
 // Keeps what lies at and behind `from` in a file of its own, and cuts it off. Where there is no
@@ -174,24 +205,26 @@ void Recoverer::apply_ledgers_gap(Bytes body) {
 void Recoverer::sort_out_damage() {
   std::sort(told_.begin(), told_.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (JournalDamage& part : std::exchange(out_.damage, {})) {
-    std::uint64_t from = part.first;
-    bool is_told = false;
+  out_.all_damage = std::exchange(out_.damage, {});
+  for (const JournalDamage& part : out_.all_damage) {
+    const bool is_told = std::any_of(told_.begin(), told_.end(), [&](const auto& told) {
+      return told.first == part.first && told.last == part.last;
+    });
+    if (is_told) continue;
+    // Where something that is no entry lies between two that are, there is no sequence to name.
+    if (part.first > part.last) {
+      out_.damage.push_back(part);
+      continue;
+    }
     JournalDamage untold = part;
     for (const JournalDamage& told : told_) {
-      is_told = is_told || (told.first == part.first && told.last == part.last);
-      if (told.last < from || told.first > part.last) continue;
-      untold.first = from;
+      if (told.last < untold.first || told.first > part.last) continue;
       untold.last = told.first - 1;
       if (untold.first <= untold.last) out_.damage.push_back(untold);
-      from = told.last + 1;
+      untold.first = told.last + 1;
     }
-    untold.first = from;
     untold.last = part.last;
-    // Where something that is no entry lies between two that are, there is no sequence to name.
-    const bool names_none = part.first > part.last;
-    if (!is_told && (names_none || from <= part.last)) out_.damage.push_back(untold);
-    out_.all_damage.push_back(std::move(part));
+    if (untold.first <= untold.last) out_.damage.push_back(untold);
   }
 }
 

@@ -8,6 +8,7 @@
 namespace xased {
 
 using xase::proto::FrameFault;
+using xase::proto::Hash;
 
 // Moves a file of the journal's directory to the quarantine, under a name of its own.
 Status Recoverer::set_aside(const std::string& name) {
@@ -22,31 +23,47 @@ Status Recoverer::set_aside(const std::string& name) {
   return fs_.sync_directory(directory_);
 }
 
-// The ledger that the first entry names which can be read.
-Result<std::optional<xase::proto::Hash>> Recoverer::log_id_in(SegmentReader& reader) {
+// Whether an entry in the segment names a ledger that `is_wanted`.
+Result<bool> Recoverer::any_names(std::uint64_t first,
+                                  const std::function<bool(const Hash& log_id)>& is_wanted) {
+  auto opened = SegmentReader::open(fs_, directory_, first);
+  if (!opened.ok()) return opened.status();
+  SegmentReader& reader = **opened;
   for (;;) {
     const auto result = reader.read_frame();
     if (!result.ok()) return result.status();
     if (result->fault == FrameFault::kNone) {
       const auto leaf = xase::proto::decode_leaf(result->frame.leaf);
-      if (leaf) return std::optional(leaf->log_id);
+      if (leaf && is_wanted(leaf->log_id)) return true;
       reader.skip(result->frame);
       continue;
     }
     const auto more = reader.find_next_frame();
-    if (!more.ok()) return more.status();
-    if (!*more) return std::optional<xase::proto::Hash>();
+    if (!more.ok() || !*more) return more;
   }
 }
 
+// Of a segment whose header is sound it says so. Where it is not, entries may: not only the first,
+// for a record's content may look like an entry, and what was one may be damaged.
+Result<bool> Recoverer::is_foreign(const FoundSegment& segment) {
+  if (segment.is_misnamed()) return true;
+  if (!segment.log_id || *segment.log_id == out_.chain.log_id) return false;
+  if (segment.is_sound()) return true;
+  const auto is_ours =
+      any_names(segment.first, [this](const Hash& log_id) { return log_id == out_.chain.log_id; });
+  if (!is_ours.ok()) return is_ours.status();
+  return !*is_ours;
+}
+
 // Lists the segments, and moves away those of another ledger. The ledger is the one that most of
-// them name; where two are named as often, the one that starts first. What is moved away has no say
-// in that: the next recovery will not see it.
+// the sound headers name; where there are none, most of the first entries that can be read. Where
+// two are named as often, it is the one that starts first. What is moved away has no say in that:
+// the next recovery will not see it.
 Status Recoverer::sort_out_segments() {
   const auto firsts = list_segments(fs_, directory_);
   if (!firsts.ok()) return firsts.status();
   std::vector<FoundSegment> found;
-  std::vector<std::pair<xase::proto::Hash, std::size_t>> votes;
+  std::vector<std::pair<Hash, std::size_t>> votes;
   for (const std::uint64_t first : *firsts) {
     auto reader = SegmentReader::open(fs_, directory_, first);
     if (!reader.ok()) return reader.status();
@@ -54,11 +71,18 @@ Status Recoverer::sort_out_segments() {
     if (segment.is_sound()) {
       segment.log_id = segment.header.header.log_id;
     } else {
-      const auto named = log_id_in(**reader);
+      const auto named = any_names(first, [&segment](const Hash& log_id) {
+        segment.log_id = log_id;
+        return true;
+      });
       if (!named.ok()) return named.status();
-      segment.log_id = *named;
     }
-    if (!segment.log_id || segment.is_misnamed()) continue;
+  }
+  const bool has_sound = std::any_of(found.begin(), found.end(), [](const FoundSegment& segment) {
+    return segment.is_sound() && !segment.is_misnamed();
+  });
+  for (const FoundSegment& segment : found) {
+    if (!segment.log_id || segment.is_misnamed() || (has_sound && !segment.is_sound())) continue;
     const auto vote = std::find_if(votes.begin(), votes.end(), [&](const auto& other) {
       return other.first == *segment.log_id;
     });
@@ -73,9 +97,9 @@ Status Recoverer::sort_out_segments() {
       votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   if (winner != votes.end()) out_.chain.log_id = winner->first;
   for (const FoundSegment& segment : found) {
-    const bool is_foreign =
-        (segment.log_id && *segment.log_id != out_.chain.log_id) || segment.is_misnamed();
-    if (!is_foreign) {
+    const auto foreign = is_foreign(segment);
+    if (!foreign.ok()) return foreign.status();
+    if (!*foreign) {
       segments_.push_back(segment);
     } else if (Status status = set_aside(segment_name(segment.first)); !status.ok()) {
       return status;

@@ -291,7 +291,7 @@ std::string VerifyHeads::unkept_key(const Head& head, std::uint64_t since) {
 void VerifyHeads::settle_lines(Head& head) {
   const auto& state = keys_.line().at(head.checkpoint.size);
   head.reserve = unkept_key(head, state.since);
-  if (state.is_known) {
+  if (state.is_known && head.reserve.empty()) {
     for (const VerifierKey& key : state.signing) {
       if (head.signers.has(key)) continue;
       head.doubts = "it lacks the signature of " + keys_.short_text(key) +

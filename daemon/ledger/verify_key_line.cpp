@@ -1,7 +1,6 @@
 #include "daemon/ledger/verify_key_line.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "daemon/ledger/tree/verify_signature.hpp"
 #include "proto/note.hpp"
@@ -106,9 +105,9 @@ bool VerifyKeyLine::follows(const Leaf& leaf, const KeyEntry& entry) const {
 
 std::string VerifyKeyLine::take(const Leaf& leaf, const KeyEntry& entry) {
   settle_asked(leaf.sequence);
-  if (std::exchange(may_lack_, false) && now_.is_known && !follows(leaf, entry)) {
-    lose(leaf.sequence);
-  }
+  if (may_lack_ && now_.is_known && !follows(leaf, entry)) lose(leaf.sequence);
+  // That some of the keys are away says nothing of the others.
+  if (entry.event != KeyEvent::kAway) may_lack_ = false;
   std::string problem;
   const bool was_known = now_.is_known;
   const bool is_first = !was_known && now_.in_force.empty();

@@ -35,6 +35,7 @@ class VerifyKeyLine {
   // Before the next entry there may be others that are not known: where it does not follow from
   // those that are, that refutes nothing.
   void may_lack() { may_lack_ = true; }
+  bool lacks_perhaps() const { return may_lack_; }
   // What comes here cannot be read, or not understood, and may have changed the keys.
   void lose(std::uint64_t sequence);
 

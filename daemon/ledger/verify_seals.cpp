@@ -155,8 +155,8 @@ std::optional<VerifierKey> VerifySeals::certified_key(const Leaf& leaf, const Se
 bool VerifySeals::is_certified(const Leaf& leaf, const SealBody& seal, const NoteSigners& signers) {
   const auto& state = keys_.line().now();
   // The head of a segment repeats what keys signed that have given way to others since.
-  const bool can_tell =
-      state.is_known && seal.event == SealEvent::kOpen && !keys_.has_unknown_entries();
+  const bool can_tell = state.is_known && seal.event == SealEvent::kOpen &&
+                        !keys_.has_unknown_entries() && !keys_.line().lacks_perhaps();
   if (!state.is_known && !signers.good.empty()) return true;
   for (const VerifierKey& key : state.signing) {
     if (state.is_known && signers.has(key)) continue;

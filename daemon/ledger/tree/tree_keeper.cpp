@@ -40,6 +40,7 @@ TreeKeeper::TreeKeeper(FileSystem& fs, const Clock& clock, const Positions& posi
       keys_(keys),
       options_(options),
       directory_(tree_directory(options.state_dir)),
+      trees_{directory_},
       signing_(options.signing) {}
 
 Result<TreeKeeper::Opened> TreeKeeper::open(FileSystem& fs, const Clock& clock,
@@ -137,6 +138,7 @@ Status TreeKeeper::salvage(const Checkpoint& head) {
   if (!opened.ok()) return opened.status();
   writer_ = std::move(opened->writer);
   if (head.size != 0) expected_ = head;
+  if (expected_ && writer_->size() == expected_->size) check_head();
   if (writer_->size() + 1 < *begin) stall_without(*begin, opened->damage);
   return {};
 }
@@ -148,6 +150,7 @@ Status TreeKeeper::begin_anew(const Checkpoint& old_head) {
   if (!begin.ok()) return begin.status();
   const auto renewed = renew_tree(fs_, options_.state_dir, old_head, *begin - 1);
   if (!renewed.ok()) return renewed.status();
+  trees_.push_back(renewed->old_tree);
   if (!renewed->stopped.ok()) stall_without(*begin, renewed->stopped);
   auto opened = TileWriter::open(fs_, directory_, 0, xase::proto::TreeFrontier().root(sha_));
   if (!opened.ok()) return opened.status();
@@ -227,13 +230,15 @@ void TreeKeeper::erase_closed() {
 // The tree is made again up to where it was signed.
 void TreeKeeper::check_head() {
   const Checkpoint head = *expected_;
-  expected_.reset();
-  if (writer_->root() == head.root) return;
-  if (has_own_leaves_) {
+  const bool is_signed = writer_->root() == head.root;
+  // It stays expected: nothing else is signed in its place.
+  if (!is_signed && is_patched_) {
     return stall(
-        "entries are not in the journal, and what the tree's files have for them does not lead to "
-        "the root that was signed; put back a copy of STATE_DIR/tree and start again");
+        "entries are not in the journal, and what is left of them, and the tree's files, do not "
+        "lead to the root that was signed; put back a copy of STATE_DIR/tree and start again");
   }
+  expected_.reset();
+  if (is_signed) return;
   counters_.disagreements.store(1, std::memory_order_relaxed);
   log_error("tree", "the journal is not the one that was signed: its tree has another root",
             {{"entries", head.size}, {"signed_root", xase::proto::to_hex(head.root)}});

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "daemon/config/log.hpp"
 #include "daemon/ledger/journal_reader.hpp"
@@ -107,7 +108,7 @@ class TreeKeeper final : public UpkeepWork {
   void check_head();
   Status pass_lost(std::uint64_t durable);
   Status take_own_leaves(const Lost& lost);
-  Status put_lost_leaves(const Lost& lost);
+  Status put_lost_leaves(const Lost& lost, std::uint64_t last);
   void stall(const std::string& why);
   void stall_without(std::uint64_t begin, const Status& why);
 
@@ -119,6 +120,7 @@ class TreeKeeper final : public UpkeepWork {
   const LedgerKeys& keys_;
   const TreeOptions options_;
   const std::string directory_;
+  std::vector<std::string> trees_;  // whose bundles may have what the journal lost
   std::unique_ptr<TileWriter> writer_;
   std::unique_ptr<JournalReader> reader_;  // at entry writer_->size() + 1
   Sha256 sha_;
@@ -128,8 +130,8 @@ class TreeKeeper final : public UpkeepWork {
   std::vector<std::uint64_t> closed_epochs_;  // whose keys are to be erased
   // The head on disk, until the tree has its size again and shows the same root.
   std::optional<xase::proto::Checkpoint> expected_;
-  // Some of its leaves are of the tree's own files, which nothing but that root vouches for.
-  bool has_own_leaves_ = false;
+  // Some of its leaves are not of the journal: nothing but that root vouches for them.
+  bool is_patched_ = false;
   // The journal's last entries are lost, and nothing is behind them yet.
   bool waits_behind_lost_ = false;
   // A key in a module is signing the head that there is: until then the tree does not grow.

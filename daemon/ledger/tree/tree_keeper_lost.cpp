@@ -60,11 +60,11 @@ Status TreeKeeper::pass_lost(std::uint64_t durable) {
     stall(range_is(lost.first, lost.damage.last) + " not in the journal");
     return {};
   }
-  return expected_ ? take_own_leaves(lost) : put_lost_leaves(lost);
+  return expected_ ? take_own_leaves(lost) : put_lost_leaves(lost, lost.damage.last);
 }
 
 // Of a tree that is made again up to where it was signed, only what was signed will do: as the
-// bundles have it, until its root shows whether they are right.
+// bundles have it, else as it is made for a new tree. Its root shows whether that is right.
 Status TreeKeeper::take_own_leaves(const Lost& lost) {
   const std::uint64_t last = std::min(lost.damage.last, expected_->size);
   std::vector<std::byte> bundle;
@@ -81,25 +81,19 @@ Status TreeKeeper::take_own_leaves(const Lost& lost) {
     }
     const auto leaf = xase::proto::bundle_leaf(
         bundle, wanted.width, static_cast<unsigned>(index % xase::proto::kTileWidth));
-    has_own_leaves_ = true;
-    if (!leaf || !writer_->fits(index + 1, *leaf)) {
-      stall(range_is(index + 1, last) +
-            " not in the journal, nor in the tree's files, whose root was signed; put back a "
-            "copy of STATE_DIR/tree and start again");
-      return {};
-    }
+    is_patched_ = true;
+    if (!leaf || !writer_->fits(index + 1, *leaf)) return put_lost_leaves(lost, last);
     const Hash hash = xase::proto::leaf_hash(sha_, *leaf);
     if (Status status = append_leaf(index + 1, *leaf, hash); !status.ok()) return status;
   }
   return {};
 }
 
-Status TreeKeeper::put_lost_leaves(const Lost& lost) {
+Status TreeKeeper::put_lost_leaves(const Lost& lost, std::uint64_t last) {
   const auto salvaged = salvage_leaves(fs_, options_.state_dir + "/" + std::string(kJournalFolder),
-                                       lost.damage, lost.end, lost.behind);
+                                       lost.damage, lost.end, lost.behind, trees_);
   if (!salvaged.ok()) return salvaged.status();
-  const std::uint64_t last = lost.damage.last;
-  const std::uint64_t salvaged_from = last + 1 - salvaged->size();
+  const std::uint64_t salvaged_from = lost.damage.last + 1 - salvaged->size();
   for (std::uint64_t n = 0; n < kLostPerStep && writer_->size() < last; ++n) {
     const std::uint64_t sequence = writer_->size() + 1;
     LeafBytes leaf;

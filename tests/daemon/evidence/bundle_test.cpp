@@ -6,6 +6,7 @@
 #include "daemon/evidence/make_bundle.hpp"
 #include "daemon/evidence/tar.hpp"
 #include "daemon/evidence/verify_bundle.hpp"
+#include "proto/lost_leaf.hpp"
 #include "tests/daemon/evidence/proven_ledger.hpp"
 
 namespace xased {
@@ -101,6 +102,22 @@ TEST_F(BundleTest, WhatWasChangedIsRefuted) {
   EXPECT_EQ(verified(bundle).property("answers").verdict, VerifyVerdict::kNotEstablished);
   bundle.disclosed.clear();
   EXPECT_EQ(verified(bundle).exit_code(), 0);
+}
+
+TEST_F(BundleTest, AnAnswerToALostRecordRefutesNothing) {
+  Bundle bundle = make(1, ledger_.size, kAll);
+  const std::uint64_t lost = ledger_.record(5).sequence;
+  std::byte* const leaf = bundle.leaves.data() + (lost - 1) * xase::proto::kLeafBytes;
+  const auto whole = xase::proto::decode_leaf(xase::proto::Bytes(leaf, xase::proto::kLeafBytes));
+  ASSERT_TRUE(whole);
+  xase::proto::encode_lost_leaf({whole->log_id, lost, whole->previous}, leaf);
+  std::erase_if(bundle.disclosed, [&](const BundlePart& one) { return one.sequence == lost; });
+  const BundleReport report = verified(bundle);
+  EXPECT_EQ(report.property("answers").verdict, VerifyVerdict::kProven);
+  EXPECT_EQ(report.property("leaves").verdict, VerifyVerdict::kNotEstablished);
+  EXPECT_EQ(report.property("disclosed").verdict, VerifyVerdict::kProven);
+  // No head was signed over that.
+  EXPECT_EQ(report.property("inclusion").verdict, VerifyVerdict::kRefuted);
 }
 
 TEST_F(BundleTest, NoFlippedByteOfTheFileMakesAnythingElseProven) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,11 @@ class KeptKeys : public testing::Test {
   // Under a head of the other one's, with the journal gone up to behind the last KEY entry there is
   // by now, and with what is behind it then.
   void remove(bool has_key_behind = false) {
+    remove({other()}, [&] {
+      if (has_key_behind) ledger_.key(KeyEvent::kInUse, {other()});
+    });
+  }
+  void remove(const Signers& by, const std::function<void()>& append_behind) {
     const std::uint64_t last_key = ledger_.last_key;
     ledger_.writer.sync();
     std::uint64_t first = 0;
@@ -49,8 +55,8 @@ class KeptKeys : public testing::Test {
     body.last_sequence = first - 1;
     body.last_leaf_hash = xase::proto::decode_segment_header(next).header.previous;
     ledger_.writer.body(EntryType::kErase, Subject{}, xase::proto::encode(body));
-    if (has_key_behind) ledger_.key(KeyEvent::kInUse, {other()});
-    ledger_.sign({other()});
+    append_behind();
+    ledger_.sign(by);
     keep();
     for (const std::uint64_t each : test::segments_of(ledger_.dir.path())) {
       if (each < first) std::filesystem::remove(test::segment_path(ledger_.dir.path(), each));
@@ -134,6 +140,31 @@ TEST_F(KeptKeys, ThatLackRefuteNothing) {
     std::filesystem::rename(ledger_.dir.path() + "/away", all[lacks]);
   }
 }
+
+// Two sign, and the entry that says that one of them changed lacks: neither that the head lacks the
+// old one's line, nor an entry of the journal that follows from the new ones, is anybody's doing.
+class KeptKeysOfTwo : public KeptKeys, public testing::WithParamInterface<bool> {};
+
+TEST_P(KeptKeysOfTwo, RefuteNothingWhereTheChangeLacks) {
+  const bool has_keys_behind = GetParam();
+  const Signers before{file(), ledger_.module.get()};
+  const Signers after{file(), other()};
+  ledger_.key(KeyEvent::kInUse, before);
+  ledger_.records(40);
+  ledger_.change(before, after, {file(), other(), ledger_.module.get()});
+  ledger_.records(60);
+  remove(after, [&] {
+    if (!has_keys_behind) return;
+    ledger_.key(KeyEvent::kAway, {file()});
+    ledger_.key(KeyEvent::kInUse, after);
+  });
+  EXPECT_EQ(signer({file()}), Verdict::kProven);
+  std::filesystem::remove(files().at(1));
+  EXPECT_EQ(signer({other()}), has_keys_behind ? Verdict::kProven : Verdict::kNotEstablished);
+  EXPECT_NE(signer({file()}), Verdict::kRefuted);
+}
+
+INSTANTIATE_TEST_SUITE_P(Behind, KeptKeysOfTwo, testing::Bool());
 
 TEST_F(KeptKeys, ThatAreDamagedRefuteNothing) {
   change();

@@ -27,8 +27,12 @@ class LostLeaves : public test::TreeKeeperTest {
  protected:
   LostLeaves() { rig_.options.journal.segment_bytes = 64U << 10; }
 
-  // All that is durable, undamaged.
-  void keep() { kept_ = rig_.read(rig_.durable()).entries; }
+  // What is durable, and was not kept before: none of it is damaged yet.
+  void keep() {
+    for (const test::KeptEntry& entry : rig_.read(rig_.durable()).entries) {
+      if (entry.leaf.sequence > kept_.size()) kept_.push_back(entry);
+    }
+  }
   void damage(std::uint64_t sequence, std::uint64_t at) {
     for (const std::string& segment : rig_.segments()) {
       const std::vector<std::byte> bytes = rig_.fs.bytes(segment);
@@ -279,6 +283,65 @@ TEST_F(LostLeaves, AreNotTakenFromTheTreeWhereItsRootSaysOtherwise) {
   EXPECT_EQ(head().root, before.root);
 }
 
+// A tree without a head has what the journal lost: nothing else may take its place.
+TEST_F(LostLeaves, AreNotNeededWhereAnEarlierTreeHasTheLeaf) {
+  rig_.add_durably(1, 300);
+  run();
+  expect_covered();
+  keep();
+  keeper_.reset();
+  rig_.stop();
+  damage(100, kInLeaf);
+  ASSERT_TRUE(rig_.fs.remove("state/tree/checkpoint").ok());
+  rig_.must_start();
+  rig_.run_sync();
+  EXPECT_EQ(must_open(), "");
+  run();
+  expect_lost({});
+  // Nor where the head is garbage, and the tree set aside.
+  keeper_.reset();
+  rig_.fs.put("state/tree/checkpoint", std::vector<std::byte>(100, std::byte{'x'}));
+  EXPECT_NE(must_open(), "");
+  run();
+  EXPECT_EQ(head().root, expected_root({}));
+}
+
+// The tile files are gone, and a head is there that has lost leaves under it.
+TEST_F(LostLeaves, AreMadeAgainUnderTheHeadThatCoversThem) {
+  rig_.add_durably(1, 300);
+  keep();
+  damage(100, kInLeaf);
+  damage(101, kInPayload);
+  run();
+  const Checkpoint before = head();
+  restart();
+  ASSERT_TRUE(rig_.fs.rename("state/tree/tile", "state/elsewhere").ok());
+  EXPECT_EQ(must_open(), "");
+  run();
+  expect_lost({100});
+  EXPECT_GT(head().size, before.size);
+}
+
+// The last entry is damaged behind its head: what a start writes goes on from the tree's leaf.
+TEST_F(LostLeaves, AreNotNeededBehindAHeadOverTheLastEntry) {
+  for (const std::uint64_t count : {1U, 2U}) {
+    rig_.add_durably(1, 20);
+    run();
+    keep();
+    const std::uint64_t last = rig_.durable();
+    ASSERT_EQ(head().size, last);
+    for (std::uint64_t n = 0; n < count; ++n) damage(last - n, kInPayload);
+    restart();
+    ASSERT_EQ(rig_.recovery.damage.size(), 1U);
+    EXPECT_EQ(must_open(), "");
+    rig_.add_durably(21, 30);
+    run();
+    EXPECT_EQ(head().size, rig_.durable());
+    EXPECT_FALSE(keeper_->counters().is_stalled.load());
+    EXPECT_EQ(head().root, expected_root({}));
+  }
+}
+
 TEST_F(LostLeaves, SurviveAnyCallThatFails) {
   std::uint64_t number = 0;
   std::set<std::uint64_t> lost;
@@ -290,10 +353,7 @@ TEST_F(LostLeaves, SurviveAnyCallThatFails) {
       SCOPED_TRACE(std::to_string(static_cast<int>(call)) + " " + std::to_string(nth));
       rig_.add_durably(number + 1, number + 10);
       number += 10;
-      const auto more = rig_.read(rig_.durable()).entries;
-      for (const test::KeptEntry& entry : more) {
-        if (entry.leaf.sequence > kept_.size()) kept_.push_back(entry);
-      }
+      keep();
       lost.insert(rig_.durable() - 5);
       damage(rig_.durable() - 5, kInLeaf);
       damage(rig_.durable() - 4, kInPayload);
