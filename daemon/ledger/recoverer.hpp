@@ -1,6 +1,7 @@
 // How recover_ledger() goes about it. For recovery*.cpp alone.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -31,10 +32,11 @@ struct FoundSegment {
   }
 };
 
-// The most entries that can lie before the reader's place in its segment. They have the sequences
-// from its first on, without a hole: what gives itself a higher one is none of them.
-inline std::uint64_t entries_before(const SegmentReader& reader) {
-  return (reader.position() - xase::proto::kSegmentHeaderBytes) /
+// The most entries that can lie before a position in a segment. They have the sequences from its
+// first on, without a hole: what gives itself a higher one is none of them.
+inline std::uint64_t entries_before(std::uint64_t position) {
+  return (std::max<std::uint64_t>(position, xase::proto::kSegmentHeaderBytes) -
+          xase::proto::kSegmentHeaderBytes) /
          xase::proto::frame_bytes(xase::proto::kLeafBytes, 0);
 }
 
@@ -48,6 +50,8 @@ class Recoverer {
         quarantine_(state_dir + "/quarantine") {}
 
   Result<Recovery> run();
+  // Whether segments were moved away that alone, by a sound header, told which ledger this is.
+  bool lost_its_name() const { return lost_its_name_; }
 
  private:
   // What lies behind a place that does not hold the next entry.
@@ -107,6 +111,7 @@ class Recoverer {
   std::vector<FoundSegment> segments_;
   Recovery out_;
   Sha256 sha256_;
+  bool lost_its_name_ = false;
   bool ends_unreadable_ = false;     // the last entries are named, and not there
   bool has_entry_ = false;           // one was taken
   std::vector<JournalDamage> told_;  // what GAP entries say is damaged, ranges alone

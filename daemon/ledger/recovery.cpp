@@ -109,7 +109,7 @@ bool Recoverer::accept(const Frame& frame) {
 std::uint64_t Recoverer::note_mark(const Frame& mark, const SegmentReader& reader) {
   const std::uint64_t position = std::min(mark.commit_position(), reader.position());
   durable_position_ = std::max(durable_position_, position);
-  if (mark.sequence < reader.first_sequence() + entries_before(reader)) {
+  if (mark.sequence < reader.first_sequence() + entries_before(position)) {
     durable_sequence_ = std::max(durable_sequence_, mark.sequence);
   }
   return position;
@@ -292,7 +292,19 @@ Result<Recovery> Recoverer::run() {
 }
 
 Result<Recovery> recover_ledger(FileSystem& fs, const std::string& state_dir) {
-  return Recoverer(fs, state_dir).run();
+  Recoverer first(fs, state_dir);
+  auto recovered = first.run();
+  if (!recovered.ok() || !first.lost_its_name()) return recovered;
+  // What is left is taken for what the next start would take it for.
+  auto again = Recoverer(fs, state_dir).run();
+  if (!again.ok()) return again;
+  if (again->torn_bytes == 0) {
+    again->torn_bytes = recovered->torn_bytes;
+    again->torn_saved_as = std::move(recovered->torn_saved_as);
+  }
+  again->set_aside.insert(again->set_aside.begin(), recovered->set_aside.begin(),
+                          recovered->set_aside.end());
+  return again;
 }
 
 }  // namespace xased

@@ -33,7 +33,7 @@ Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
             std::max(survey.durable_position, std::optional(note_mark(frame, reader)));
       } else if (!survey.position && frame.sequence > out_.chain.last_sequence &&
                  frame.sequence < limit_ &&
-                 frame.sequence <= reader.first_sequence() + entries_before(reader) &&
+                 frame.sequence <= reader.first_sequence() + entries_before(reader.position()) &&
                  decode(frame, leaf, body)) {
         survey.position = reader.position();
         survey.behind = survey.end;
