@@ -38,7 +38,7 @@ Result<bool> Recoverer::any_names(std::uint64_t first,
       reader.skip(result->frame);
       continue;
     }
-    const auto more = reader.find_next_frame();
+    auto more = reader.find_next_frame();
     if (!more.ok() || !*more) return more;
   }
 }
