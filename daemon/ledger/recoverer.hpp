@@ -75,6 +75,8 @@ class Recoverer {
   };
 
   Status sort_out_segments();
+  Result<bool> any_frame(std::uint64_t first,
+                         const std::function<bool(const xase::proto::Frame& frame)>& is_wanted);
   Result<bool> any_names(std::uint64_t first,
                          const std::function<bool(const xase::proto::Hash& log_id)>& is_wanted);
   Result<bool> is_foreign(const FoundSegment& segment);

@@ -194,7 +194,10 @@ Status Recoverer::rewrite_mark(File& file, std::uint64_t at) {
 
 void Recoverer::apply_ledgers_gap(Bytes body) {
   const auto gap = xase::proto::decode_gap_body(body);
-  if (!gap || gap->reason != xase::proto::GapReason::kJournalDamaged || gap->before_sequence == 0) {
+  // It tells of what lies before it; what says anything else is no entry of ours.
+  if (!gap || gap->reason != xase::proto::GapReason::kJournalDamaged ||
+      gap->after_sequence >= gap->before_sequence ||
+      gap->before_sequence > out_.chain.last_sequence) {
     return;
   }
   told_.push_back({gap->after_sequence + 1, gap->before_sequence - 1, {}, 0, {}});

@@ -7,6 +7,7 @@
 
 namespace xased {
 
+using xase::proto::Frame;
 using xase::proto::FrameFault;
 using xase::proto::Hash;
 
@@ -23,9 +24,9 @@ Status Recoverer::set_aside(const std::string& name) {
   return fs_.sync_directory(directory_);
 }
 
-// Whether an entry in the segment names a ledger that `is_wanted`.
-Result<bool> Recoverer::any_names(std::uint64_t first,
-                                  const std::function<bool(const Hash& log_id)>& is_wanted) {
+// Whether a sound frame in the segment is one that `is_wanted`.
+Result<bool> Recoverer::any_frame(std::uint64_t first,
+                                  const std::function<bool(const Frame& frame)>& is_wanted) {
   auto opened = SegmentReader::open(fs_, directory_, first);
   if (!opened.ok()) return opened.status();
   SegmentReader& reader = **opened;
@@ -33,14 +34,22 @@ Result<bool> Recoverer::any_names(std::uint64_t first,
     const auto result = reader.read_frame();
     if (!result.ok()) return result.status();
     if (result->fault == FrameFault::kNone) {
-      const auto leaf = xase::proto::decode_leaf(result->frame.leaf);
-      if (leaf && is_wanted(leaf->log_id)) return true;
+      if (is_wanted(result->frame)) return true;
       reader.skip(result->frame);
       continue;
     }
     auto more = reader.find_next_frame();
     if (!more.ok() || !*more) return more;
   }
+}
+
+// Whether an entry in the segment names a ledger that `is_wanted`.
+Result<bool> Recoverer::any_names(std::uint64_t first,
+                                  const std::function<bool(const Hash& log_id)>& is_wanted) {
+  return any_frame(first, [&is_wanted](const Frame& frame) {
+    const auto leaf = xase::proto::decode_leaf(frame.leaf);
+    return leaf && is_wanted(leaf->log_id);
+  });
 }
 
 // Of a segment whose header is sound it says so. Where it is not, entries may: not only the first,
@@ -109,21 +118,7 @@ Status Recoverer::sort_out_segments() {
 }
 
 Result<bool> Recoverer::has_mark(const FoundSegment& segment) {
-  auto opened = SegmentReader::open(fs_, directory_, segment.first);
-  if (!opened.ok()) return opened.status();
-  SegmentReader& reader = **opened;
-  for (;;) {
-    const auto result = reader.read_frame();
-    if (!result.ok()) return result.status();
-    if (result->fault == FrameFault::kNone) {
-      if (result->frame.is_commit_mark()) return true;
-      reader.skip(result->frame);
-      continue;
-    }
-    const auto more = reader.find_next_frame();
-    if (!more.ok()) return more.status();
-    if (!*more) return false;
-  }
+  return any_frame(segment.first, [](const Frame& frame) { return frame.is_commit_mark(); });
 }
 
 // Files are synced in their order, but a new one is there, with its first entries, before the last

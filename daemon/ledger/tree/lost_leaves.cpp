@@ -73,6 +73,10 @@ Result<std::vector<LeafBytes>> salvage_leaves(FileSystem& fs, const std::string&
                                               const Hash& behind,
                                               const std::vector<std::string>& trees) {
   Candidates found;
+  // These hold no app's bytes, which might crowd out what is looked for.
+  for (const std::string& tree : trees) {
+    if (Status status = search_tree(fs, tree, damage, found); !status.ok()) return status;
+  }
   auto file = fs.open(journal + "/" + damage.segment, OpenMode::kRead);
   if (!file.ok() && file.status().code() != Code::kNotFound) return file.status();
   std::vector<std::byte> piece(kPieceBytes);
@@ -82,9 +86,6 @@ Result<std::vector<LeafBytes>> salvage_leaves(FileSystem& fs, const std::string&
     if (!got.ok()) return got.status();
     search_piece(Bytes(piece).first(*got), damage, found);
     if (*got < piece.size()) break;
-  }
-  for (const std::string& tree : trees) {
-    if (Status status = search_tree(fs, tree, damage, found); !status.ok()) return status;
   }
   std::vector<LeafBytes> salvaged;
   Sha256 sha;

@@ -108,6 +108,7 @@ class TreeKeeper final : public UpkeepWork {
   void check_head();
   Status pass_lost(std::uint64_t durable);
   Status take_own_leaves(const Lost& lost);
+  Status append_without_body(std::uint64_t sequence, xase::proto::Bytes leaf);
   Status put_lost_leaves(const Lost& lost, std::uint64_t last);
   void stall(const std::string& why);
   void stall_without(std::uint64_t begin, const Status& why);

@@ -83,10 +83,17 @@ Status TreeKeeper::take_own_leaves(const Lost& lost) {
         bundle, wanted.width, static_cast<unsigned>(index % xase::proto::kTileWidth));
     is_patched_ = true;
     if (!leaf || !writer_->fits(index + 1, *leaf)) return put_lost_leaves(lost, last);
-    const Hash hash = xase::proto::leaf_hash(sha_, *leaf);
-    if (Status status = append_leaf(index + 1, *leaf, hash); !status.ok()) return status;
+    if (Status status = append_without_body(index + 1, *leaf); !status.ok()) return status;
   }
   return {};
+}
+
+Status TreeKeeper::append_without_body(std::uint64_t sequence, Bytes leaf) {
+  Status status = append_leaf(sequence, leaf, xase::proto::leaf_hash(sha_, leaf));
+  const auto whole = xase::proto::decode_leaf(leaf);
+  // Who signs from here on cannot be read any more.
+  if (status.ok() && whole && whole->type == xase::proto::EntryType::kKey) signing_ = KeySet();
+  return status;
 }
 
 Status TreeKeeper::put_lost_leaves(const Lost& lost, std::uint64_t last) {
@@ -103,14 +110,8 @@ Status TreeKeeper::put_lost_leaves(const Lost& lost, std::uint64_t last) {
       xase::proto::encode_lost_leaf({lost.log_id, sequence, writer_->last_leaf_hash()},
                                     leaf.data());
     }
-    const Hash hash = xase::proto::leaf_hash(sha_, leaf);
-    if (Status status = append_leaf(sequence, leaf, hash); !status.ok()) return status;
-    if (sequence < salvaged_from) {
-      counters_.lost.fetch_add(1, std::memory_order_relaxed);
-    } else if (xase::proto::decode_leaf(leaf)->type == xase::proto::EntryType::kKey) {
-      // Who signs from here on cannot be read any more.
-      signing_ = KeySet();
-    }
+    if (Status status = append_without_body(sequence, leaf); !status.ok()) return status;
+    if (sequence < salvaged_from) counters_.lost.fetch_add(1, std::memory_order_relaxed);
   }
   if (writer_->size() < last) return {};
   log_error("tree", "the tree goes on behind entries that the journal lost before they were in it",

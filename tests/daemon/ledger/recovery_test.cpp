@@ -264,6 +264,27 @@ TEST_F(RecoveryTest, TellsOfDamageOnceAndOfWhatHasGrownAsFarAsItHas) {
   EXPECT_EQ(rig_.ledger->state().totals.missing, 5U);
 }
 
+TEST_F(RecoveryTest, BelievesNoGapThatTellsOfWhatCannotBe) {
+  rig_.add_durably(1, 10);
+  for (const auto& [after, before] : std::vector<std::pair<std::uint64_t, std::uint64_t>>{
+           {UINT64_MAX, 5}, {3, UINT64_MAX}, {0, 0}, {8, 3}, {UINT64_MAX, UINT64_MAX}}) {
+    xase::proto::GapBody gap;
+    gap.after_sequence = after;
+    gap.before_sequence = before;
+    gap.reason = xase::proto::GapReason::kJournalDamaged;
+    ASSERT_NE(rig_.ledger->append_body(EntryType::kGap, Subject{}, xase::proto::encode(gap)), 0U);
+  }
+  rig_.add_durably(11, 12);
+  const std::string path = last_segment();
+  for (const auto& frame : rig_.frames(path)) {
+    if (!frame.is_mark && frame.sequence == 5) rig_.fs.damage(path, frame.offset + 200);
+  }
+  rig_.kill_and_start();
+  ASSERT_EQ(rig_.recovery.damage.size(), 1U);
+  EXPECT_EQ(rig_.recovery.damage[0].first, 5U);
+  EXPECT_EQ(rig_.recovery.damage[0].last, 5U);
+}
+
 TEST_F(RecoveryTest, CutsATornTailBehindDamage) {
   rig_.add_durably(1, 10);
   const std::string path = last_segment();
