@@ -35,6 +35,17 @@ inline constexpr std::uint32_t kRingResultsBytesMax = 16U << 20;
 inline constexpr std::uint32_t kRingResultsBytesDefault = 64U << 10;
 inline constexpr std::size_t kRingContextBytesMax = kRingPageBytes - 128;
 
+// The ring that another one takes the place of, since its file had lost its name: no daemon that
+// starts later finds what is in it. Zero where there is none.
+struct RingBefore {
+  Id ring_id;
+  std::uint64_t committed;  // sequence of its last record
+  std::uint64_t journaled;  // records up to this sequence were journaled, as far as was known
+  // Records in rings before that one, of which no daemon was seen to take any.
+  std::uint64_t earlier;
+};
+static_assert(sizeof(RingBefore) == 40);
+
 // The runtime context (JSON text) follows at once.
 struct RingIdentity {
   std::array<char, 8> magic;
@@ -46,9 +57,11 @@ struct RingIdentity {
   std::uint32_t pid;            // as the producer sees it; information, never identity
   Id ring_id;                   // random
   std::int64_t created_wall_ns;
-  std::array<std::byte, 64> reserved;  // zero
+  RingBefore before;
+  std::array<std::byte, 24> reserved;  // zero
 };
 static_assert(sizeof(RingIdentity) == 128);
+static_assert(offsetof(RingIdentity, before) == 64);
 static_assert(offsetof(RingIdentity, ring_id) == 40);
 static_assert(offsetof(RingIdentity, created_wall_ns) == 56);
 

@@ -23,6 +23,8 @@ void Ring::adopt(std::shared_ptr<RingFile> file) noexcept {
   writer_ = proto::RingWriter(file_->data(), file_->data_bytes(), &producer_->committed,
                               &daemon_->released);
   look_at_ = file_->data_bytes() / 4;
+  looked_wall_ns_ = 0;
+  looked_position_ = 0;
   sequence_.store(0, std::memory_order_relaxed);
   refused_.store(producer_->refused.load(std::memory_order_relaxed), std::memory_order_relaxed);
   if (frame_flags_ != 0) producer_->wants_results.store(1, std::memory_order_relaxed);
@@ -41,11 +43,24 @@ void Ring::look() noexcept {
   }
   look_at_ = writer_.position() + quarter;
   shared_.ring_bell();
-  if (!file_->is_in_place()) {
-    // Nothing else than close() stores here meanwhile, and that must stay.
-    std::uint32_t open = kGateOpen;
-    gate_.compare_exchange_strong(open, kGateStale, std::memory_order_acq_rel);
-  }
+  look_for_name();
+}
+
+// What lies in the ring since the last look is a sign that nobody reads it, and the one reason for
+// that which waiting does not mend is a file without a name.
+void Ring::look_behind(std::int64_t now) noexcept {
+  looked_wall_ns_ = now;
+  writer_.refresh_released();
+  const bool is_behind = writer_.position() - writer_.used_bytes() < looked_position_;
+  looked_position_ = writer_.position();
+  if (is_behind) look_for_name();
+}
+
+void Ring::look_for_name() noexcept {
+  if (file_->is_in_place()) return;
+  // Nothing else than close() stores here meanwhile, and that must stay.
+  std::uint32_t open = kGateOpen;
+  gate_.compare_exchange_strong(open, kGateStale, std::memory_order_acq_rel);
 }
 
 std::byte* Ring::make_room(std::size_t bytes, ErrorCode& code) noexcept {

@@ -119,18 +119,22 @@ class alignas(128) Ring {
   // Commits what was written to the reserved room.
   void commit(std::size_t bytes, std::uint16_t extra_flags) noexcept {
     const std::uint64_t sequence = sequence_.load(std::memory_order_relaxed) + 1;
+    const std::int64_t now = coarse_wall_ns();
     const proto::RingFrameHeader header{static_cast<std::uint32_t>(bytes),
                                         proto::kRingFrameRecord,
                                         static_cast<std::uint16_t>(frame_flags_ | extra_flags),
                                         sequence,
                                         refused_.load(std::memory_order_relaxed),
-                                        coarse_wall_ns()};
+                                        now};
     producer_->committed_sequence.store(sequence, std::memory_order_relaxed);
     writer_.commit(header);
     // For flush() and stats() of other threads, who do not trust the mapped word.
     sequence_.store(sequence, std::memory_order_release);
     if (writer_.position() >= look_at_) [[unlikely]]
       look();
+    // Unsigned: a clock that was set back is no reason to wait.
+    if (static_cast<std::uint64_t>(now - looked_wall_ns_) >= kLookIntervalNs) [[unlikely]]
+      look_behind(now);
   }
 
   std::uint64_t next_sequence() const noexcept {
@@ -143,6 +147,7 @@ class alignas(128) Ring {
  private:
   friend class Shared;
 
+  static constexpr std::uint64_t kLookIntervalNs = 5'000'000'000;
   static constexpr std::uint32_t kGateOpen = 0;
   static constexpr std::uint32_t kGateStale = 1;  // the file lost its name: make another
   static constexpr std::uint32_t kGateClosed = 2;
@@ -156,12 +161,18 @@ class alignas(128) Ring {
   ErrorCode refuse_too_large() noexcept;
   void count_refusal() noexcept;
   void look() noexcept;
+  void look_behind(std::int64_t now) noexcept;
+  void look_for_name() noexcept;
 
   proto::RingWriter writer_;
   proto::RingProducerWords* producer_ = nullptr;
   proto::RingDaemonWords* daemon_ = nullptr;
   // Position at which to see whether a quarter is in use: the doorbell's business.
   std::uint64_t look_at_ = 0;
+  // When it was last seen how far the daemon is, on the clock of the stamps, and where the ring
+  // ended then.
+  std::int64_t looked_wall_ns_ = 0;
+  std::uint64_t looked_position_ = 0;
   std::atomic<std::uint64_t> sequence_{0};
   std::atomic<std::uint64_t> refused_{0};
   std::atomic<std::uint32_t> busy_{0};

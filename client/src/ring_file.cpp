@@ -75,6 +75,7 @@ Failure RingFile::create(const RingFileOptions& options, const Fd& root, const F
       sound_ring_bytes(options.ring_bytes != 0 ? options.ring_bytes : settings_ring_bytes(root));
   ring->results_bytes_ = options.results_bytes;
   ring->id_ = proto::to_hex(id);
+  ring->before_ = options.before;
   const std::string temporary = "." + ring->id_ + std::string(proto::kRingTemporarySuffix);
   const std::string name = proto::ring_file_name(id);
   ring->path_ = options.run_dir + "/" + std::string(proto::kRingsFolder) + "/" + name;
@@ -121,6 +122,7 @@ Failure RingFile::fill(int fd, const RingFileOptions& options, const proto::Id& 
   identity.pid = static_cast<std::uint32_t>(getpid());
   identity.ring_id = id;
   identity.created_wall_ns = clock_ns(CLOCK_REALTIME);
+  identity.before = before_;
   std::byte* start = at(proto::kRingIdentityOffset);
   proto::store(start, identity);
   std::memcpy(start + sizeof identity, options.context.data(), options.context.size());

@@ -18,6 +18,7 @@ struct RingFileOptions {
   std::uint32_t results_bytes = proto::kRingResultsBytesDefault;
   std::string context;  // JSON; see runtime_context()
   std::uint64_t refused_before = 0;
+  proto::RingBefore before{};  // what this ring takes the place of
 };
 
 // A mapped ring. Shared by its producer thread and by those who look at its words; unmapped, and by
@@ -44,6 +45,8 @@ class RingFile {
   std::uint64_t data_bytes() const noexcept { return data_bytes_; }
   // 32 hexadecimal digits.
   const std::string& id() const noexcept { return id_; }
+  // What it took the place of.
+  const proto::RingBefore& before() const noexcept { return before_; }
   // How far the results are read. Belongs to Results, under its lock.
   struct ResultsCursor {
     std::uint64_t position = 0;
@@ -63,6 +66,7 @@ class RingFile {
   std::uint32_t results_bytes_ = 0;
   std::uint64_t inode_ = 0;
   std::string id_;
+  proto::RingBefore before_{};
   std::string path_;
 };
 

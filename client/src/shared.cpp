@@ -25,6 +25,22 @@ constexpr std::chrono::milliseconds kResultsIdleInterval{50};
 
 constinit std::atomic<Shared*> abandoned_list{nullptr};
 
+// What the daemon is not known to have read of a ring whose file lost its name. Nothing where it
+// has all.
+proto::RingBefore left_in(const RingFile& file, std::uint64_t sequence) noexcept {
+  const proto::RingDaemonWords& words = file.daemon();
+  const std::uint64_t journaled =
+      std::min(sequence, words.journaled_sequence.load(std::memory_order_relaxed));
+  // Whoever attached it saw what it says of those before it.
+  const bool was_attached = words.released.load(std::memory_order_relaxed) != 0 ||
+                            words.condemned.load(std::memory_order_relaxed) != 0;
+  const proto::RingBefore& before = file.before();
+  const std::uint64_t earlier =
+      was_attached ? 0 : before.earlier + (before.committed - before.journaled);
+  if (sequence == journaled && earlier == 0) return {};
+  return {proto::ring_id_of(file.id()), sequence, journaled, earlier};
+}
+
 int membarrier(int command) noexcept {
   return static_cast<int>(syscall(SYS_membarrier, command, 0, 0));
 }
@@ -83,7 +99,7 @@ Ring* Shared::acquire(ErrorCode& code) noexcept {
     if (free_ != nullptr) return std::exchange(free_, free_->next_free_);
     auto ring = std::make_unique<Ring>(*this);
     std::shared_ptr<RingFile> file;
-    const Failure failure = make_file(file);
+    const Failure failure = make_file({}, file);
     if (failure.ok()) {
       if (settings_->result_thread) start_result_thread();
       ring->adopt(std::move(file));
@@ -112,13 +128,15 @@ ErrorCode Shared::replace(Ring& ring) noexcept {
   try {
     const std::lock_guard lock(mutex_);
     if (closed()) return fail(ErrorCode::kQueueClosed, "the client is closed");
+    const std::uint64_t sequence = ring.sequence_.load(std::memory_order_relaxed);
+    const std::uint64_t refused = ring.refused_.load(std::memory_order_relaxed);
+    const std::uint32_t condemned = ring.daemon_->condemned.load(std::memory_order_relaxed);
+    const bool is_given_up = condemned != 0 && condemned != proto::kRingMoved;
     std::shared_ptr<RingFile> file;
-    const Failure failure = make_file(file);
+    const Failure failure =
+        make_file(is_given_up ? proto::RingBefore{} : left_in(*ring.file_, sequence), file);
     if (failure.ok()) {
-      const std::uint64_t sequence = ring.sequence_.load(std::memory_order_relaxed);
-      const std::uint64_t refused = ring.refused_.load(std::memory_order_relaxed);
-      const std::uint32_t condemned = ring.daemon_->condemned.load(std::memory_order_relaxed);
-      if (condemned != 0 && condemned != proto::kRingMoved) {
+      if (is_given_up) {
         bank(*ring.file_, sequence, refused);
       } else {
         keep_moved(ring.file_, sequence, refused);
@@ -138,10 +156,10 @@ ErrorCode Shared::replace(Ring& ring) noexcept {
 
 // At a bounded rate: an app that records a million times a second must not turn a missing directory
 // into a million attempts.
-Failure Shared::make_file(std::shared_ptr<RingFile>& made) {
+Failure Shared::make_file(const proto::RingBefore& before, std::shared_ptr<RingFile>& made) {
   const std::int64_t now = monotonic_ns();
   if (now < next_attempt_ns_) return last_failure_;
-  last_failure_ = try_make_file(made);
+  last_failure_ = try_make_file(before, made);
   if (last_failure_.ok()) {
     backoff_ns_ = 0;
   } else {
@@ -151,7 +169,7 @@ Failure Shared::make_file(std::shared_ptr<RingFile>& made) {
   return last_failure_;
 }
 
-Failure Shared::try_make_file(std::shared_ptr<RingFile>& made) {
+Failure Shared::try_make_file(const proto::RingBefore& before, std::shared_ptr<RingFile>& made) {
   Fd root;
   Fd rings;
   Failure failure = open_run_dir(settings_->run_dir, root, rings);
@@ -162,12 +180,27 @@ Failure Shared::try_make_file(std::shared_ptr<RingFile>& made) {
   options.results_bytes = settings_->results_bytes;
   options.context = runtime_context(settings_->runtime, settings_->env);
   options.refused_before = refused_without_ring_.load(std::memory_order_relaxed);
+  options.before = before;
   failure = RingFile::create(options, root, rings, made);
   if (!failure.ok()) return failure;
   // Whoever was refused meanwhile is left for the next ring.
   refused_without_ring_.fetch_sub(options.refused_before, std::memory_order_relaxed);
   refresh_doorbell(root);
   return {};
+}
+
+void Shared::leave_word(const Ring& ring) noexcept {
+  const proto::RingBefore before =
+      left_in(*ring.file_, ring.sequence_.load(std::memory_order_acquire));
+  const std::uint32_t condemned = ring.daemon_->condemned.load(std::memory_order_relaxed);
+  const bool is_given_up = condemned != 0 && condemned != proto::kRingMoved;
+  if (before.ring_id == proto::Id{} || is_given_up || ring.file_->is_in_place()) return;
+  try {
+    std::shared_ptr<RingFile> file;
+    static_cast<void>(make_file(before, file));
+  } catch (const std::exception&) {
+    // There is nobody left to tell.
+  }
 }
 
 void Shared::refresh_doorbell(const Fd& root) {
@@ -363,6 +396,7 @@ void Shared::close() noexcept {
     bank(*ring->file_, ring->sequence_.load(std::memory_order_acquire),
          ring->refused_.load(std::memory_order_relaxed));
     ++banked_.rings;
+    leave_word(*ring);
     // A thread that never came back (it jumped out of a signal handler) keeps its mapping: that
     // costs memory, and touching what is unmapped would cost the process.
     if (ring->is_left_) ring->file_.reset();

@@ -104,8 +104,12 @@ class Shared {
 
   ~Shared();
 
-  Failure make_file(std::shared_ptr<RingFile>& made);
-  Failure try_make_file(std::shared_ptr<RingFile>& made);
+  // `before` is what the ring takes the place of.
+  Failure make_file(const proto::RingBefore& before, std::shared_ptr<RingFile>& made);
+  Failure try_make_file(const proto::RingBefore& before, std::shared_ptr<RingFile>& made);
+  // Where the ring's file has lost its name with records in it, and no other took its place: makes
+  // one that does nothing but tell of them. Under the lock.
+  void leave_word(const Ring& ring) noexcept;
   void refresh_doorbell(const Fd& root);
   void start_result_thread();
   void run_result_thread();

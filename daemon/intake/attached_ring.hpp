@@ -40,6 +40,8 @@ class AttachedRing {
   std::uint32_t uid() const { return uid_; }
   std::uint32_t pid() const { return identity_.pid; }
   std::int64_t created_wall_ns() const { return identity_.created_wall_ns; }
+  // The ring that this one says it takes the place of.
+  const xase::proto::RingBefore& before() const { return identity_.before; }
   // Runtime context, JSON text as the producer wrote it: not yet checked.
   std::string_view context() const { return context_; }
   std::uint64_t capacity_bytes() const { return identity_.data_bytes; }
@@ -93,6 +95,8 @@ class AttachedRing {
   bool is_resumed = true;           // nothing was taken since it was attached
   bool check_owner = true;          // it may be gone
   bool is_given_up = false;         // condemned, and about to be set aside
+  bool tells_of_before = false;     // what before() leaves missing is not in the ledger yet
+  std::uint64_t attached_as = 0;    // counts the attached rings of a run
   std::uint64_t settled_sequence = 0;
 
  private:

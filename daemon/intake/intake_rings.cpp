@@ -63,9 +63,9 @@ bool IntakeStage::look_for_rings(bool list) {
   return attached;
 }
 
-// Of a ring without a file nothing more can come, unless it is attached: neither its history nor
-// what was wrong with it matters any more. What its owner records into one that is attached would
-// not outlive this process.
+// Of a ring without a file nothing more can come, unless it is attached: what was wrong with it
+// does not matter any more, nor its history but for how far it was read. What its owner records
+// into one that is attached would not outlive this process.
 void IntakeStage::forget_rings_that_are_gone(const std::vector<std::string>& names) {
   if (rings_.empty() && history_.empty() && unmovable_.empty()) return;
   const std::unordered_set<std::string> there(names.begin(), names.end());
@@ -73,7 +73,9 @@ void IntakeStage::forget_rings_that_are_gone(const std::vector<std::string>& nam
     if (!there.contains(ring->name())) ring->publish_moved();
   }
   std::erase_if(history_, [&](const auto& known) {
-    return !there.contains(xase::proto::ring_file_name(known.first));
+    const bool is_gone = !there.contains(xase::proto::ring_file_name(known.first));
+    if (is_gone) remember_gone(known.first, known.second.last_ring_sequence);
+    return is_gone;
   });
   std::erase_if(unmovable_, [&](const std::string& name) { return !there.contains(name); });
 }
@@ -103,6 +105,9 @@ bool IntakeStage::attach(const std::string& name) {
   }
   const auto known = history_.find((*ring)->id());
   (*ring)->resume(known == history_.end() ? RingHistory{} : known->second);
+  (*ring)->attached_as = ++rings_attached_;
+  // Of one that the ledger knows, it tells already.
+  (*ring)->tells_of_before = known == history_.end() && (*ring)->before().ring_id != Id{};
   if (known != history_.end()) history_.erase(known);
   log_debug("intake", "ring attached",
             {{"ring", name}, {"uid", (*ring)->uid()}, {"pid", (*ring)->pid()}});
@@ -161,8 +166,9 @@ bool IntakeStage::drain_rings() {
     if (at == rings_.end()) at = rings_.begin();
     AttachedRing& ring = *(at++)->second;
     if (ring.is_given_up || (!ring.has_data() && !ring.is_truncated())) continue;
+    if (waits_for_before(ring)) continue;
     next_ring_ = ring.id();
-    const Drained drained = drain(ring);
+    const Drained drained = tell_of_before(ring) ? drain(ring) : Drained::kNoRoom;
     worked = worked || drained == Drained::kSome;
     is_limited = drained == Drained::kNoRoom || ledger_.journal().batch().size() >= kBatchBytesMax;
     if (drained == Drained::kNoRoom)
@@ -391,17 +397,20 @@ void IntakeStage::retire_rings() {
       continue;
     }
     // What the ring alone knows must be written before the file goes.
-    if (!report_refused(ring, ring.refused()) || !ledger_.journal().batch_is_empty()) {
+    if (waits_for_before(ring) || !tell_of_before(ring) || !report_refused(ring, ring.refused()) ||
+        !ledger_.journal().batch_is_empty()) {
       ring.check_owner = true;
       ++at;
       continue;
     }
-    if (Status status = folder_.remove(ring.name()); !status.ok()) {
-      log_.log(LogLevel::kError, ring.name(), "cannot remove a ring", {{"error", status.message()}},
-               nanoseconds(now));
+    const auto was_there = folder_.remove(ring.name());
+    if (!was_there.ok()) {
+      log_.log(LogLevel::kError, ring.name(), "cannot remove a ring",
+               {{"error", was_there.status().message()}}, nanoseconds(now));
       ++at;
       continue;
     }
+    if (!*was_there) remember_gone(ring.id(), ring.taken_sequence());
     log_debug("intake", "ring removed", {{"ring", ring.name()}});
     at = rings_.erase(at);
   }

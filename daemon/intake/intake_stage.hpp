@@ -148,6 +148,9 @@ class IntakeStage {
   Take take(AttachedRing& ring, const xase::proto::RingFrameHeader& header,
             xase::proto::Bytes payload, xase::proto::RingFault& fault);
   bool append_producer(AttachedRing& ring);
+  bool waits_for_before(const AttachedRing& ring);
+  bool tell_of_before(AttachedRing& ring);
+  void remember_gone(const xase::proto::Id& id, std::uint64_t taken);
   void forget_rings_that_are_gone(const std::vector<std::string>& names);
   void set_given_up_aside();
   bool append_gap(AttachedRing& ring, xase::proto::GapReason reason, std::uint64_t count,
@@ -179,6 +182,9 @@ class IntakeStage {
   RecordCheck check_;
   std::map<xase::proto::Id, RingHistory> history_;
   std::map<xase::proto::Id, std::unique_ptr<AttachedRing>> rings_;
+  std::uint64_t rings_attached_ = 0;  // in this run
+  // How far rings were read that are no longer there, and were not removed by this daemon.
+  std::map<xase::proto::Id, std::uint64_t> gone_;
   std::uint64_t rings_waiting_ = 0;  // that the last listing, and events since, found no room for
   // Rings whose turn comes, starting with the one after the last that was served.
   xase::proto::Id next_ring_{};

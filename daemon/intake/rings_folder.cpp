@@ -163,8 +163,9 @@ Status RingsFolder::condemn(const std::string& name) {
   return os_status("set aside " + name, errno);
 }
 
-Status RingsFolder::remove(const std::string& name) {
-  if (::unlink((directory_ + "/" + name).c_str()) == 0 || errno == ENOENT) return {};
+Result<bool> RingsFolder::remove(const std::string& name) {
+  if (::unlink((directory_ + "/" + name).c_str()) == 0) return true;
+  if (errno == ENOENT) return false;
   return os_status("remove " + name, errno);
 }
 

@@ -32,7 +32,8 @@ class RingsFolder {
   // Takes a file out of the way: it keeps its bytes under a name that nobody attaches. Of these
   // files, and of folders that are empty, the kCondemnedMax last are kept.
   Status condemn(const std::string& name);
-  Status remove(const std::string& name);
+  // Whether it was there.
+  Result<bool> remove(const std::string& name);
 
   const std::string& directory() const { return directory_; }
 

@@ -126,6 +126,46 @@ class Removed(RingsTest):
     def test_the_folder_of_the_rings(self):
         self.go_on(lambda run_dir: shutil.rmtree(run_dir / "rings"))
 
+    def test_the_runtime_directory_while_no_daemon_is_there(self):
+        """Nobody finds what is in such a ring any more: that is an entry."""
+        api = self.api()
+        daemon = self.daemon(api)
+        lost = 0
+        with Client(daemon.run_dir) as client, Client(daemon.run_dir) as silent:
+            ids = self.record_all(client, with_ids("before", 20))
+            ids += self.record_all(silent, with_ids("silent-before", 20))
+            daemon.drained(len(ids))
+            daemon.kill()
+            lost += len(self.record_all(client, with_ids("away", 30)))
+            lost += len(self.record_all(silent, with_ids("silent-away", 10)))
+            shutil.rmtree(daemon.run_dir)
+            daemon.start()
+
+            def replaced():
+                nonlocal lost
+                record = with_ids(f"until{lost}", 1)
+                self.record_all(client, record)
+                if client.stats()["rings_replaced"] == 1:
+                    ids.append(record[0]["transaction_id"])
+                    return True
+                lost += 1
+                time.sleep(0.05)
+                return False
+            eventually(replaced, "an app notices within seconds that nobody reads")
+            ids += self.record_all(client, with_ids("after", 20))
+        # The other one has recorded nothing since, and says so when it ends.
+        stats = daemon.drained(len(ids), missing=lost)
+        self.assertEqual((stats["missing"], stats["refused"]), (lost, 0))
+        notes = [e["note"] for e in daemon.entries() if e["type"] == "GAP"]
+        self.assertEqual(len(notes), 2, notes)
+        for note in notes:
+            self.assertIn("ring_disappeared", note)
+        self.assertEqual(sum(int(note.split()[0]) for note in notes), lost, notes)
+        self.assert_delivered(api, ids)
+        self.assert_no_rings(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        self.verify(daemon)
+
     def test_one_file_after_the_other(self):
         api = self.api()
         daemon = self.daemon(api)

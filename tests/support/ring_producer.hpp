@@ -31,6 +31,7 @@ class RingProducer {
     std::uint32_t results_bytes = xase::proto::kRingResultsBytesMin;
     std::uint32_t pid = 4242;
     std::string context = R"({"runtime":"test"})";
+    xase::proto::RingBefore before{};
   };
 
   // Makes the ring in `run_dir`/rings under its temporary name and renames it into place.
@@ -57,6 +58,7 @@ class RingProducer {
     identity.results_bytes = options_.results_bytes;
     identity.pid = options_.pid;
     identity.ring_id = id_;
+    identity.before = options_.before;
     identity.created_wall_ns = 1'600'000'000'000'000'000;
     xase::proto::store(mapping_.data(), identity);
     std::memcpy(mapping_.data() + sizeof identity, options_.context.data(),
