@@ -92,13 +92,25 @@ struct ReceiptBody {
   std::string_view answer;
 };
 
+// Random, so that no app can choose what lies in the journal: bytes that are no record could be
+// those of a frame.
+using RecordMask = std::array<std::byte, 8>;
+
 struct RejectedBody {
   std::uint32_t error_code = 0;
+  RecordMask mask{};
   std::string_view text;
-  Bytes record;
+  Bytes masked_record;  // see masked()
 };
 
 using BodyBuffer = std::vector<std::byte>;
+
+// `bytes` XOR the mask, over and over: its own inverse.
+inline BodyBuffer masked(Bytes bytes, const RecordMask& mask) {
+  BodyBuffer out(bytes.begin(), bytes.end());
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] ^= mask[i % mask.size()];
+  return out;
+}
 
 namespace body_detail {
 
@@ -181,19 +193,21 @@ inline std::optional<ReceiptBody> decode_receipt_body(Bytes bytes) noexcept {
 }
 
 inline BodyBuffer encode(const RejectedBody& body) {
-  BodyBuffer out = body_detail::fixed(8, body.text);
+  BodyBuffer out = body_detail::fixed(16, body.text);
   store(out.data(), body.error_code);
   store(out.data() + 4, static_cast<std::uint32_t>(body.text.size()));
-  body_detail::append(out, body.record);
+  store(out.data() + 8, body.mask);
+  body_detail::append(out, body.masked_record);
   return out;
 }
 
 inline std::optional<RejectedBody> decode_rejected_body(Bytes bytes) noexcept {
-  if (bytes.size() < 8) return std::nullopt;
+  if (bytes.size() < 16) return std::nullopt;
   const auto text_bytes = load<std::uint32_t>(bytes.data() + 4);
-  if (text_bytes > bytes.size() - 8) return std::nullopt;
-  return RejectedBody{load<std::uint32_t>(bytes.data()), as_text(bytes.subspan(8, text_bytes)),
-                      bytes.subspan(std::size_t{8} + text_bytes)};
+  if (text_bytes > bytes.size() - 16) return std::nullopt;
+  return RejectedBody{load<std::uint32_t>(bytes.data()), load<RecordMask>(bytes.data() + 8),
+                      as_text(bytes.subspan(16, text_bytes)),
+                      bytes.subspan(std::size_t{16} + text_bytes)};
 }
 
 }  // namespace xase::proto

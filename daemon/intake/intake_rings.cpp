@@ -327,13 +327,9 @@ bool IntakeStage::append_gap(AttachedRing& ring, GapReason reason, std::uint64_t
 
 std::uint64_t IntakeStage::append_rejected(const Subject& subject, const RecordVerdict& verdict,
                                            Bytes record) {
-  xase::proto::RejectedBody body;
-  body.error_code = static_cast<std::uint32_t>(verdict.code);
-  body.text = verdict.message;
-  body.record = record;
+  const auto code = static_cast<std::uint32_t>(verdict.code);
   AwaitedOutcome awaited;
-  awaited.entry_sequence =
-      ledger_.append_body(EntryType::kRejected, subject, xase::proto::encode(body));
+  awaited.entry_sequence = ledger_.append_rejected(subject, code, verdict.message, record);
   if (awaited.entry_sequence == 0) return 0;
   log_.log(LogLevel::kWarn, "rejected", "a record was refused",
            {{"code", xase::proto::error_name(verdict.code)},
@@ -343,7 +339,7 @@ std::uint64_t IntakeStage::append_rejected(const Subject& subject, const RecordV
   awaited.outcome = Outcome::kRejected;
   awaited.ring_id = subject.ring_id;
   awaited.result.sequence = subject.ring_sequence;
-  awaited.result.word = xase::proto::result_word(body.error_code, 0);
+  awaited.result.word = xase::proto::result_word(code, 0);
   awaited.result.stamp_ns = clock_.wall_ns();
   awaited.text = verdict.message;
   awaited_.push_back(std::move(awaited));

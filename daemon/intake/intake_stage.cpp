@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "proto/entry_body.hpp"
+#include "proto/frame.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -28,12 +29,20 @@ std::string rings_directory(const std::string& run_dir) {
   return run_dir + "/" + std::string(xase::proto::kRingsFolder);
 }
 
-// At most `bytes_max` bytes of `text`, cut between characters.
-std::string_view cut_text(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  std::size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;
-  return text.substr(0, end);
+// As much of an answer as an entry keeps, cut between characters: and nothing that a frame could
+// start with, for an answer may be anything.
+std::string kept_text(std::string_view answer) {
+  std::size_t end = std::min(answer.size(), xase::proto::kBodyTextBytesMax);
+  if (end < answer.size()) {
+    while (end > 0 && (static_cast<unsigned char>(answer[end]) & 0xc0U) == 0x80U) --end;
+  }
+  std::string kept(answer.substr(0, end));
+  const std::string_view magic(xase::proto::kFrameMagic.data(), xase::proto::kFrameMagic.size());
+  for (std::size_t at = kept.find(magic); at != kept.npos; at = kept.find(magic, at)) {
+    at += magic.size();
+    kept[at - 1] = '?';
+  }
+  return kept;
 }
 
 }  // namespace
@@ -182,6 +191,7 @@ bool IntakeStage::append_handback(const Handback& handback) {
     if (AttachedRing* ring = find(handback.ring_id)) ring->publish_settled(handback.ring_sequence);
     return true;
   }
+  const std::string text = kept_text(handback.text);
   AwaitedOutcome awaited;
   awaited.is_handback = true;
   if (handback.kind == Handback::Kind::kJournalDamaged) {
@@ -190,7 +200,7 @@ bool IntakeStage::append_handback(const Handback& handback) {
     gap.after_sequence = handback.first - 1;
     gap.before_sequence = handback.last + 1;
     gap.reason = xase::proto::GapReason::kJournalDamaged;
-    gap.text = cut_text(handback.text, xase::proto::kBodyTextBytesMax);
+    gap.text = text;
     awaited.entry_sequence =
         ledger_.append_body(EntryType::kGap, Subject{}, xase::proto::encode(gap));
     if (awaited.entry_sequence == 0) return false;
@@ -199,7 +209,7 @@ bool IntakeStage::append_handback(const Handback& handback) {
   }
   if (handback.kind == Handback::Kind::kAudit) {
     xase::proto::AuditBody audit = handback.audit;
-    audit.answer = cut_text(handback.text, xase::proto::kBodyTextBytesMax);
+    audit.answer = text;
     awaited.entry_sequence =
         ledger_.append_body(EntryType::kAudit, Subject{}, xase::proto::encode(audit));
     if (awaited.entry_sequence == 0) return false;
@@ -209,7 +219,7 @@ bool IntakeStage::append_handback(const Handback& handback) {
   if (handback.kind == Handback::Kind::kAnchor) {
     xase::proto::AnchorBody anchor = handback.anchor;
     anchor.note = handback.note;
-    anchor.answer = cut_text(handback.text, xase::proto::kBodyTextBytesMax);
+    anchor.answer = text;
     awaited.entry_sequence =
         ledger_.append_body(EntryType::kAnchor, Subject{}, xase::proto::encode(anchor));
     if (awaited.entry_sequence == 0) return false;
@@ -219,7 +229,7 @@ bool IntakeStage::append_handback(const Handback& handback) {
   const bool is_receipt = handback.kind == Handback::Kind::kReceipt;
   const bool is_retry = handback.body.action == xase::proto::ReceiptAction::kRetryRequested;
   xase::proto::ReceiptBody body = handback.body;
-  body.answer = cut_text(handback.text, xase::proto::kBodyTextBytesMax);
+  body.answer = text;
   const Subject subject{handback.ring_id, handback.ring_sequence, 0, handback.uid, handback.pid};
   awaited.entry_sequence =
       ledger_.append_body(is_receipt ? EntryType::kReceipt : EntryType::kDeadLetter, subject,
@@ -235,7 +245,7 @@ bool IntakeStage::append_handback(const Handback& handback) {
   awaited.result.word =
       xase::proto::result_word(static_cast<std::uint32_t>(code), body.http_status);
   awaited.result.stamp_ns = body.answered_wall_ns;
-  awaited.text = body.answer;
+  awaited.text = text;
   awaited_.push_back(std::move(awaited));
   return true;
 }

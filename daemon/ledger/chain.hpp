@@ -58,6 +58,9 @@ class Chain {
   // writes each leaf and its frame's header, and moves the chain's head on.
   void seal(std::vector<std::byte>& out);
 
+  // Random bytes that nobody can guess.
+  void draw(std::span<std::byte> to) { take_salts(to); }
+
   // Bytes that these append.
   static std::size_t record_frame_bytes(std::size_t record_bytes);
   static std::size_t body_frame_bytes(std::size_t body_bytes);

@@ -153,6 +153,17 @@ std::uint64_t Ledger::append_body(EntryType type, const Subject& subject, Bytes 
   return is_starting_segment_ || append_opening() ? append(type, subject, body) : 0;
 }
 
+std::uint64_t Ledger::append_rejected(const Subject& subject, std::uint32_t error_code,
+                                      std::string_view text, Bytes record) {
+  xase::proto::RejectedBody body;
+  body.error_code = error_code;
+  body.text = text;
+  chain_->draw(body.mask);
+  const auto masked = xase::proto::masked(record, body.mask);
+  body.masked_record = masked;
+  return append_body(EntryType::kRejected, subject, xase::proto::encode(body));
+}
+
 std::uint64_t Ledger::append_made(EntryType type, std::size_t bytes_max, const MadeBody& make) {
   return is_starting_segment_ || append_opening() ? make_and_append(type, bytes_max, make) : 0;
 }

@@ -44,6 +44,9 @@ class Ledger {
   std::uint64_t append_record(const Subject& subject, xase::proto::Bytes record);
   std::uint64_t append_body(xase::proto::EntryType type, const Subject& subject,
                             xase::proto::Bytes body);
+  // A REJECTED entry: `record` is what was refused, whatever that is.
+  std::uint64_t append_rejected(const Subject& subject, std::uint32_t error_code,
+                                std::string_view text, xase::proto::Bytes record);
   // The same for a body that is text.
   std::uint64_t append_text(xase::proto::EntryType type, const std::string& text) {
     return append_body(type, Subject{}, xase::proto::as_bytes(text));

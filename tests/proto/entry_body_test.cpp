@@ -85,18 +85,23 @@ TEST(ReceiptBody, IsRefusedWithAnUnknownAction) {
 }
 
 TEST(RejectedBody, ComesBackAsItWas) {
-  const RejectedBody body{2, "why", as_bytes("the record")};
+  RecordMask mask{};
+  mask.fill(std::byte{0x55});
+  mask[7] = std::byte{0xaa};
+  const auto record = masked(as_bytes("the record"), mask);
+  EXPECT_NE(as_text(record), "the record");
+  const RejectedBody body{2, mask, "why", record};
   const auto bytes = encode(body);
   const auto back = decode_rejected_body(bytes);
   ASSERT_TRUE(back.has_value());
   EXPECT_EQ(back->error_code, 2U);
   EXPECT_EQ(back->text, "why");
-  EXPECT_EQ(as_text(back->record), "the record");
+  EXPECT_EQ(as_text(masked(back->masked_record, back->mask)), "the record");
 }
 
 TEST(RejectedBody, IsRefusedWhereItsTextIsLongerThanItself) {
-  auto bytes = encode(RejectedBody{2, "why", {}});
-  EXPECT_FALSE(decode_rejected_body(Bytes(bytes).first(7)).has_value());
+  auto bytes = encode(RejectedBody{2, {}, "why", {}});
+  EXPECT_FALSE(decode_rejected_body(Bytes(bytes).first(15)).has_value());
   for (const std::uint32_t length : {4U, 0xffffffffU}) {
     store(bytes.data() + 4, length);
     EXPECT_FALSE(decode_rejected_body(bytes).has_value());

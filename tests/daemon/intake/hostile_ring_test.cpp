@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "tests/daemon/intake/intake_rig.hpp"
 
 namespace xased {
@@ -171,8 +173,43 @@ TEST_F(HostileRingTest, HasTheLargestRecordTaken) {
   EXPECT_EQ(rig.records_of(producer), numbers(1, 1));
   const auto rejected = rig.entries(EntryType::kRejected);
   ASSERT_EQ(rejected.size(), 1U);
-  EXPECT_EQ(xase::proto::decode_rejected_body(rejected[0].body())->record.size(),
+  EXPECT_EQ(xase::proto::decode_rejected_body(rejected[0].body())->masked_record.size(),
             xase::proto::kRecordBytesMax);
+}
+
+// Where a frame's header is lost, the next one is looked for among what the frame held.
+TEST_F(HostileRingTest, CannotHaveAFrameOfItsOwnMakingInTheJournal) {
+  const auto segment = rig_.segments().at(0);
+  const auto bytes = rig_.fs.bytes(segment);
+  const auto places = rig_.frames(segment);
+  const auto place = std::find_if(places.begin(), places.end(),
+                                  [](const auto& frame) { return frame.sequence == 4; });
+  ASSERT_NE(place, places.end());
+  const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(place->offset);
+  const std::vector<std::byte> frame(begin, begin + static_cast<std::ptrdiff_t>(place->bytes));
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(bad_->record(frame)) << "no record, and kept";
+  }
+  Handback letter;
+  letter.kind = Handback::Kind::kDeadLetter;
+  letter.text = xase::proto::as_text(frame);
+  ASSERT_TRUE(rig_.handbacks->push(letter));
+  rig_.run_intake();
+  EXPECT_EQ(rig_.entries(EntryType::kRejected).size(), 8U);
+  const auto letters = rig_.entries(EntryType::kDeadLetter);
+  ASSERT_EQ(letters.size(), 1U);
+  const auto kept = xase::proto::decode_receipt_body(letters[0].body())->answer;
+  EXPECT_EQ(kept.size(), frame.size());
+  EXPECT_TRUE(kept.starts_with("XFR?")) << kept.substr(0, 4);
+  EXPECT_EQ(kept.substr(4), xase::proto::as_text(frame).substr(4));
+  const auto now = rig_.fs.bytes(segment);
+  std::size_t found = 0;
+  for (auto at = now.begin();; ++at) {
+    at = std::search(at, now.end(), frame.begin(), frame.end());
+    if (at == now.end()) break;
+    ++found;
+  }
+  EXPECT_EQ(found, 1U) << "the entry itself";
 }
 
 TEST_F(HostileRingTest, CountsWhatWasCommittedBehindTheFault) {

@@ -397,7 +397,10 @@ TEST_F(IntakeTest, RefusesWhatIsNoRecordAndKeepsItsBytes) {
   ASSERT_EQ(rejected.size(), 2U);
   const auto body = xase::proto::decode_rejected_body(rejected[0].body());
   EXPECT_EQ(body->error_code, static_cast<std::uint32_t>(ErrorCode::kInvalidInput));
-  EXPECT_TRUE(std::equal(body->record.begin(), body->record.end(), bad.begin(), bad.end()));
+  EXPECT_EQ(xase::proto::masked(body->masked_record, body->mask), bad);
+  EXPECT_FALSE(
+      std::equal(body->masked_record.begin(), body->masked_record.end(), bad.begin(), bad.end()))
+      << "what an app chose is not what lies in the journal";
   EXPECT_EQ(rejected[0].leaf.ring_sequence, 1U);
   EXPECT_EQ(rig_.records_of(producer), std::vector<std::uint64_t>{3});
   const auto results = producer.results();

@@ -250,7 +250,7 @@ TEST_F(ChainTest, TakesTheLargestRecordAndTheLargestRejectedOne) {
   chain.append_record(Subject{}, record, out_);
   xase::proto::RejectedBody rejected;
   rejected.text = std::string_view("why");
-  rejected.record = record;
+  rejected.masked_record = record;
   chain.append_body(EntryType::kRejected, Subject{}, xase::proto::encode(rejected), out_);
   chain.seal(out_);
   EXPECT_EQ(frames().size(), 2U);

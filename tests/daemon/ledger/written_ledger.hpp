@@ -140,13 +140,9 @@ class LedgerWriter {
   Written rejected(const Id& id) {
     introduce(id);
     const ByteBuffer bytes = encoded_record(0);
-    xase::proto::RejectedBody body;
-    body.error_code = 4;
-    body.text = "confidence must be between 0 and 1";
-    body.record = bytes;
-    const auto encoded = xase::proto::encode(body);
     return taken(id, [&] {
-      return ledger_->append_body(EntryType::kRejected, subject(id, rings_[id].last + 1), encoded);
+      return ledger_->append_rejected(subject(id, rings_[id].last + 1), 4,
+                                      "confidence must be between 0 and 1", bytes);
     });
   }
 
