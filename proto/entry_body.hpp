@@ -14,8 +14,8 @@
 //  40   2  HTTP status (0: no answer)         REJECTED
 //  42   2  flags                                0   4  error code
 //  44   4  attempts                             4   4  bytes of text
-//  48   8  wall clock of the first attempt      8   -  text, then the record as it came
-//  56   8  wall clock of the answer
+//  48   8  wall clock of the first attempt      8   8  mask
+//  56   8  wall clock of the answer            16   -  text, then the record, masked
 //  64   4  error code (0 in a receipt)
 //  68   4  action: 0 the answer, 1 an operator asked for another try
 //  72   -  the answer's body

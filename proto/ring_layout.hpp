@@ -65,6 +65,9 @@ static_assert(offsetof(RingIdentity, before) == 64);
 static_assert(offsetof(RingIdentity, ring_id) == 40);
 static_assert(offsetof(RingIdentity, created_wall_ns) == 56);
 
+// More than ever will be; a larger count makes no sense.
+inline constexpr std::uint64_t kRingRefusedMax = std::uint64_t{1} << 62;
+
 struct RingProducerWords {
   // Data before this position may be read. Stored with release after the copy; the daemon loads it
   // with acquire.

@@ -31,12 +31,11 @@ proto::RingBefore left_in(const RingFile& file, std::uint64_t sequence) noexcept
   const proto::RingDaemonWords& words = file.daemon();
   const std::uint64_t journaled =
       std::min(sequence, words.journaled_sequence.load(std::memory_order_relaxed));
-  // Whoever attached it saw what it says of those before it.
-  const bool was_attached = words.released.load(std::memory_order_relaxed) != 0 ||
-                            words.condemned.load(std::memory_order_relaxed) != 0;
+  // Whoever took of it has told what it says of those before it.
+  const bool has_told = words.released.load(std::memory_order_relaxed) != 0;
   const proto::RingBefore& before = file.before();
   const std::uint64_t earlier =
-      was_attached ? 0 : before.earlier + (before.committed - before.journaled);
+      has_told ? 0 : before.earlier + (before.committed - before.journaled);
   if (sequence == journaled && earlier == 0) return {};
   return {proto::ring_id_of(file.id()), sequence, journaled, earlier};
 }
@@ -132,6 +131,7 @@ ErrorCode Shared::replace(Ring& ring) noexcept {
     const std::uint64_t refused = ring.refused_.load(std::memory_order_relaxed);
     const std::uint32_t condemned = ring.daemon_->condemned.load(std::memory_order_relaxed);
     const bool is_given_up = condemned != 0 && condemned != proto::kRingMoved;
+    moved_.reserve(moved_.size() + 1);  // nothing may fail once the file is there
     std::shared_ptr<RingFile> file;
     const Failure failure =
         make_file(is_given_up ? proto::RingBefore{} : left_in(*ring.file_, sequence), file);
@@ -159,7 +159,7 @@ ErrorCode Shared::replace(Ring& ring) noexcept {
 Failure Shared::make_file(const proto::RingBefore& before, std::shared_ptr<RingFile>& made) {
   const std::int64_t now = monotonic_ns();
   if (now < next_attempt_ns_) return last_failure_;
-  last_failure_ = try_make_file(before, made);
+  last_failure_ = try_make_file(file_options(before), made);
   if (last_failure_.ok()) {
     backoff_ns_ = 0;
   } else {
@@ -169,11 +169,7 @@ Failure Shared::make_file(const proto::RingBefore& before, std::shared_ptr<RingF
   return last_failure_;
 }
 
-Failure Shared::try_make_file(const proto::RingBefore& before, std::shared_ptr<RingFile>& made) {
-  Fd root;
-  Fd rings;
-  Failure failure = open_run_dir(settings_->run_dir, root, rings);
-  if (!failure.ok()) return failure;
+RingFileOptions Shared::file_options(const proto::RingBefore& before) const {
   RingFileOptions options;
   options.run_dir = settings_->run_dir;
   options.ring_bytes = settings_->ring_bytes;
@@ -181,7 +177,14 @@ Failure Shared::try_make_file(const proto::RingBefore& before, std::shared_ptr<R
   options.context = runtime_context(settings_->runtime, settings_->env);
   options.refused_before = refused_without_ring_.load(std::memory_order_relaxed);
   options.before = before;
-  failure = RingFile::create(options, root, rings, made);
+  return options;
+}
+
+Failure Shared::try_make_file(const RingFileOptions& options, std::shared_ptr<RingFile>& made) {
+  Fd root;
+  Fd rings;
+  Failure failure = open_run_dir(settings_->run_dir, root, rings);
+  if (failure.ok()) failure = RingFile::create(options, root, rings, made);
   if (!failure.ok()) return failure;
   // Whoever was refused meanwhile is left for the next ring.
   refused_without_ring_.fetch_sub(options.refused_before, std::memory_order_relaxed);
@@ -196,8 +199,12 @@ void Shared::leave_word(const Ring& ring) noexcept {
   const bool is_given_up = condemned != 0 && condemned != proto::kRingMoved;
   if (before.ring_id == proto::Id{} || is_given_up || ring.file_->is_in_place()) return;
   try {
+    // As small as it can be: the file that lost its name still takes its room.
+    RingFileOptions options = file_options(before);
+    options.ring_bytes = proto::kRingDataBytesMin;
+    options.results_bytes = proto::kRingResultsBytesMin;
     std::shared_ptr<RingFile> file;
-    static_cast<void>(make_file(before, file));
+    if (try_make_file(options, file).ok()) banked_.refused += options.refused_before;
   } catch (const std::exception&) {
     // There is nobody left to tell.
   }

@@ -14,8 +14,10 @@ using xase::proto::FrameFault;
 
 namespace {
 
-std::optional<Entry> entry_of(const Frame& frame) {
+std::optional<Entry> entry_of(const Frame& frame, const xase::proto::SegmentHeaderResult& header) {
   const auto leaf = xase::proto::decode_leaf(frame.leaf);
+  const bool has_header = header.fault == xase::proto::SegmentFault::kNone;
+  if (leaf && has_header && leaf->log_id != header.header.log_id) return std::nullopt;
   if (!leaf || leaf->sequence != frame.sequence ||
       static_cast<std::uint16_t>(leaf->type) != frame.type) {
     return std::nullopt;
@@ -42,7 +44,7 @@ Result<bool> scan_segment(SegmentReader& reader, std::uint64_t first, std::uint6
         if (frame.sequence > last) return true;
         seen = frame.sequence;
         if (frame.sequence >= first) {
-          const auto entry = entry_of(frame);
+          const auto entry = entry_of(frame, reader.header());
           if (entry && !take(*entry)) return false;
         }
         if (frame.sequence == last) return true;

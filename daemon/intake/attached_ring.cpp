@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 #include <utility>
 
 #include "daemon/platform/wake.hpp"
+#include "proto/frame.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -62,6 +64,11 @@ Result<std::unique_ptr<AttachedRing>> AttachedRing::attach(const std::string& di
   }
   if (xase::proto::ring_file_name(identity.ring_id) != name) {
     return not_a_ring(name, "its header names another ring");
+  }
+  // It is in every leaf of the ring, and 2^32 honest ones have another.
+  if (std::memcmp(identity.ring_id.data(), xase::proto::kFrameMagic.data(),
+                  xase::proto::kFrameMagic.size()) == 0) {
+    return not_a_ring(name, "its id is what frames of the journal start with");
   }
   ring->context_.resize(identity.context_bytes);
   if (::pread(ring->fd_, ring->context_.data(), ring->context_.size(), sizeof identity) !=
@@ -152,7 +159,8 @@ std::uint64_t AttachedRing::pending_records() const {
 }
 
 std::uint64_t AttachedRing::refused() const {
-  return producer_words().refused.load(std::memory_order_acquire);
+  return std::min(producer_words().refused.load(std::memory_order_acquire),
+                  xase::proto::kRingRefusedMax);
 }
 
 bool AttachedRing::has_waiters() const {

@@ -96,6 +96,7 @@ class AttachedRing {
   bool check_owner = true;          // it may be gone
   bool is_given_up = false;         // condemned, and about to be set aside
   bool tells_of_before = false;     // what before() leaves missing is not in the ledger yet
+  bool has_told_of_before = false;  // it is
   std::uint64_t attached_as = 0;    // counts the attached rings of a run
   std::uint64_t settled_sequence = 0;
 

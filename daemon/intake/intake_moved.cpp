@@ -25,30 +25,40 @@ void IntakeStage::remember_gone(const Id& id, std::uint64_t taken) {
   gone_[id] = taken;
 }
 
-// A thread that moved from one ring to the next: the ledger has its records in their order, and
-// what is missing in between is known once there is nothing more to read. One that was attached
-// later cannot have come before: so no ring waits for itself.
+// Before anything is taken out of such a ring: so the ledger has the thread's records in their
+// order, and what is missing between them in its place. True where something was told.
+bool IntakeStage::tell_of_those_before() {
+  bool worked = false;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < telling_.size(); ++i) {
+    AttachedRing* ring = find(telling_[i]);
+    if (ring == nullptr || ring->is_given_up) continue;
+    const bool told = !waits_for_before(*ring) && tell_of_before(*ring);
+    if (!told) telling_[kept++] = telling_[i];
+    worked = worked || told;
+  }
+  telling_.resize(kept);
+  return worked;
+}
+
+// What is missing is known once there is nothing more to read. A ring that was attached later
+// cannot have come before: so none waits for itself.
 bool IntakeStage::waits_for_before(const AttachedRing& ring) {
-  if (!ring.tells_of_before) return false;
   const AttachedRing* before = find(ring.before().ring_id);
   return before != nullptr && before->attached_as < ring.attached_as && !before->is_given_up &&
-         before->has_data();
+         (before->has_data() || before->tells_of_before);
 }
 
 // Without a name, only the daemon that has a ring attached reads what is in it. If that one is
 // gone, the next ring of the thread tells how much it was. False: no room for the entry now.
 bool IntakeStage::tell_of_before(AttachedRing& ring) {
-  if (!ring.tells_of_before) return true;
   const xase::proto::RingBefore& before = ring.before();
-  std::uint64_t taken = before.journaled;
-  if (const AttachedRing* there = find(before.ring_id)) {
-    taken = std::max(taken, there->taken_sequence());
-  } else if (const auto gone = gone_.find(before.ring_id); gone != gone_.end()) {
-    taken = std::max(taken, gone->second);
-  }
+  const auto taken = taken_of(before.ring_id);
+  const std::uint64_t from = std::max(before.journaled, taken.value_or(0));
   const std::uint64_t unread =
-      before.committed > taken ? std::min(before.committed - taken, kRingRecordsMax) : 0;
-  const std::uint64_t earlier = std::min(before.earlier, kRingRecordsMax);
+      before.committed > from ? std::min(before.committed - from, kRingRecordsMax) : 0;
+  // A ring that was known told of those before it by itself.
+  const std::uint64_t earlier = taken ? 0 : std::min(before.earlier, kRingRecordsMax);
   if (unread + earlier != 0) {
     std::string text = "ring " + xase::proto::to_hex(before.ring_id) + " lost its file";
     if (unread != 0) {
@@ -57,11 +67,26 @@ bool IntakeStage::tell_of_before(AttachedRing& ring) {
     }
     if (earlier != 0) text += "; " + std::to_string(earlier) + " were in rings before it";
     if (!append_gap(ring, xase::proto::GapReason::kRingDisappeared, unread + earlier, 0, text)) {
+      set_trouble(ledger_.trouble());
       return false;
     }
+    ring.has_told_of_before = true;
   }
   ring.tells_of_before = false;
   return true;
+}
+
+// The sequence up to which a ring was read, as far as this daemon knows of it. Of one that was
+// given up, an entry tells already.
+std::optional<std::uint64_t> IntakeStage::taken_of(const Id& id) {
+  if (const AttachedRing* there = find(id)) {
+    return there->is_given_up ? UINT64_MAX : there->taken_sequence();
+  }
+  if (const auto gone = gone_.find(id); gone != gone_.end()) return gone->second;
+  if (const auto known = history_.find(id); known != history_.end()) {
+    return known->second.last_ring_sequence;
+  }
+  return std::nullopt;
 }
 
 }  // namespace xased

@@ -107,7 +107,11 @@ bool IntakeStage::attach(const std::string& name) {
   (*ring)->resume(known == history_.end() ? RingHistory{} : known->second);
   (*ring)->attached_as = ++rings_attached_;
   // Of one that the ledger knows, it tells already.
-  (*ring)->tells_of_before = known == history_.end() && (*ring)->before().ring_id != Id{};
+  if ((*ring)->before().ring_id != Id{}) {
+    (*ring)->has_told_of_before = known != history_.end();
+    (*ring)->tells_of_before = known == history_.end();
+    if (known == history_.end()) telling_.push_back((*ring)->id());
+  }
   if (known != history_.end()) history_.erase(known);
   log_debug("intake", "ring attached",
             {{"ring", name}, {"uid", (*ring)->uid()}, {"pid", (*ring)->pid()}});
@@ -135,6 +139,11 @@ void IntakeStage::condemn_file(const std::string& name, const std::string& why) 
 // The entries that tell why are written: now the files go.
 void IntakeStage::set_given_up_aside() {
   if (given_up_.empty() || !ledger_.journal().batch_is_empty()) return;
+  for (auto& [id, ring] : rings_) {
+    if (!ring->is_given_up) continue;
+    ring->publish_condemned();  // first: a file without a name would be taken for a moved one
+    remember_gone(id, UINT64_MAX);
+  }
   for (const std::string& name : given_up_) {
     if (Status status = folder_.condemn(name); !status.ok()) {
       unmovable_.insert(name);
@@ -145,10 +154,7 @@ void IntakeStage::set_given_up_aside() {
   given_up_.clear();
   for (auto at = rings_.begin(); at != rings_.end();) {
     AttachedRing& ring = *at->second;
-    if (ring.is_given_up) {
-      ring.publish_condemned();
-      ring.notify();
-    }
+    if (ring.is_given_up) ring.notify();
     at = ring.is_given_up ? rings_.erase(at) : std::next(at);
   }
 }
@@ -159,16 +165,16 @@ bool IntakeStage::drain_rings() {
       ledger_.journal().unsynced_bytes() > kUnsyncedBytesMax || must_wait_for_epoch()) {
     return false;
   }
-  bool worked = false;
+  bool worked = tell_of_those_before();
   bool is_limited = false;
   auto at = rings_.upper_bound(next_ring_);
   for (std::size_t i = rings_.size(); i != 0 && !is_limited; --i) {
     if (at == rings_.end()) at = rings_.begin();
     AttachedRing& ring = *(at++)->second;
     if (ring.is_given_up || (!ring.has_data() && !ring.is_truncated())) continue;
-    if (waits_for_before(ring)) continue;
+    if (ring.tells_of_before) continue;
     next_ring_ = ring.id();
-    const Drained drained = tell_of_before(ring) ? drain(ring) : Drained::kNoRoom;
+    const Drained drained = drain(ring);
     worked = worked || drained == Drained::kSome;
     is_limited = drained == Drained::kNoRoom || ledger_.journal().batch().size() >= kBatchBytesMax;
     if (drained == Drained::kNoRoom)
@@ -246,7 +252,7 @@ IntakeStage::Take IntakeStage::take(AttachedRing& ring, const RingFrameHeader& h
     }
     if (header.sequence < expected) return Take::kTaken;
   }
-  if (header.word < ring.refused_accounted()) {
+  if (header.word < ring.refused_accounted() || header.word > xase::proto::kRingRefusedMax) {
     fault = RingFault::kBadRefusedCount;
     return Take::kFault;
   }
@@ -381,7 +387,7 @@ void IntakeStage::retire_rings() {
   for (auto at = rings_.begin(); at != rings_.end();) {
     AttachedRing& ring = *at->second;
     const std::uint64_t refused = ring.refused();
-    if (ring.has_data() || ring.is_truncated()) {
+    if (ring.has_data() || ring.is_truncated() || ring.tells_of_before) {
       ++at;
       continue;
     }
@@ -393,8 +399,7 @@ void IntakeStage::retire_rings() {
       continue;
     }
     // What the ring alone knows must be written before the file goes.
-    if (waits_for_before(ring) || !tell_of_before(ring) || !report_refused(ring, ring.refused()) ||
-        !ledger_.journal().batch_is_empty()) {
+    if (!report_refused(ring, ring.refused()) || !ledger_.journal().batch_is_empty()) {
       ring.check_owner = true;
       ++at;
       continue;

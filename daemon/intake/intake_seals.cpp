@@ -6,7 +6,8 @@ namespace {
 
 // Whether entries tell of it.
 bool is_known(const AttachedRing& ring) {
-  return ring.has_producer_entry || ring.taken_sequence() != 0 || ring.refused_accounted() != 0;
+  return ring.has_producer_entry || ring.taken_sequence() != 0 || ring.refused_accounted() != 0 ||
+         ring.has_told_of_before;
 }
 
 }  // namespace

@@ -148,8 +148,10 @@ class IntakeStage {
   Take take(AttachedRing& ring, const xase::proto::RingFrameHeader& header,
             xase::proto::Bytes payload, xase::proto::RingFault& fault);
   bool append_producer(AttachedRing& ring);
+  bool tell_of_those_before();
   bool waits_for_before(const AttachedRing& ring);
   bool tell_of_before(AttachedRing& ring);
+  std::optional<std::uint64_t> taken_of(const xase::proto::Id& id);
   void remember_gone(const xase::proto::Id& id, std::uint64_t taken);
   void forget_rings_that_are_gone(const std::vector<std::string>& names);
   void set_given_up_aside();
@@ -182,7 +184,8 @@ class IntakeStage {
   RecordCheck check_;
   std::map<xase::proto::Id, RingHistory> history_;
   std::map<xase::proto::Id, std::unique_ptr<AttachedRing>> rings_;
-  std::uint64_t rings_attached_ = 0;  // in this run
+  std::uint64_t rings_attached_ = 0;      // in this run
+  std::vector<xase::proto::Id> telling_;  // rings that tell of those before them, as attached
   // How far rings were read that are no longer there, and were not removed by this daemon.
   std::map<xase::proto::Id, std::uint64_t> gone_;
   std::uint64_t rings_waiting_ = 0;  // that the last listing, and events since, found no room for

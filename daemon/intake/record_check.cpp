@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 
 namespace xased {
@@ -60,7 +61,15 @@ constexpr std::array<JsonField, 4> kJsonFields{{
     {Span::kExplanation, ErrorCode::kInvalidExplanation, "explanation", false},
 }};
 
+bool is_zero(double number) { return std::bit_cast<std::uint64_t>(number) == 0; }
+
 RecordVerdict check_numbers(const RecordFields& fields) {
+  if (!fields.has(xase::proto::kRecordHasConfidence) && !is_zero(fields.confidence)) {
+    return {ErrorCode::kInvalidConfidence, "a confidence is there that is not flagged"};
+  }
+  if (!fields.has(xase::proto::kRecordHasProcessingTime) && !is_zero(fields.processing_time_ms)) {
+    return {ErrorCode::kInvalidProcessingTime, "a processing_time is there that is not flagged"};
+  }
   if (fields.has(xase::proto::kRecordHasConfidence) &&
       !(fields.confidence >= 0 && fields.confidence <= 1)) {
     return {ErrorCode::kInvalidConfidence, "confidence must be between 0 and 1"};

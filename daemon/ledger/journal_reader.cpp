@@ -16,6 +16,8 @@ Status JournalReader::open_segment(std::uint64_t first_sequence) {
   auto segment = SegmentReader::open(fs_, directory_, first_sequence);
   if (!segment.ok()) return segment.status();
   segment_ = std::move(*segment);
+  const xase::proto::SegmentHeaderResult& header = segment_->header();
+  if (!log_id_ && header.fault == xase::proto::SegmentFault::kNone) log_id_ = header.header.log_id;
   return {};
 }
 

@@ -65,7 +65,7 @@ class JournalReader {
   std::string directory_;
   std::unique_ptr<SegmentReader> segment_;
   std::uint64_t next_sequence_ = 1;
-  std::optional<xase::proto::Hash> log_id_;  // of the first entry that was read
+  std::optional<xase::proto::Hash> log_id_;  // of the first header or entry that was read
   std::uint64_t entry_position_ = 0;
   Entry entry_;
   JournalDamage damage_;

@@ -430,16 +430,20 @@ Result<bool> LedgerWalk::is_unfinished() {
 Result<bool> LedgerWalk::is_covered_by_later_mark() {
   const std::uint64_t from = reader_->position();
   for (;;) {
+    const auto result = reader_->read_frame();
+    if (!result.ok()) return result.status();
+    if (result->fault == FrameFault::kNone) {
+      const bool covers = result->frame.is_commit_mark() && result->frame.commit_position() > from;
+      if (covers) {
+        reader_->move_to(from);
+        return true;
+      }
+      reader_->skip(result->frame);
+      continue;
+    }
     const auto found = find_next_frame();
     if (!found.ok()) return found.status();
     if (!*found) break;
-    const auto result = reader_->read_frame();
-    if (!result.ok()) return result.status();
-    if (result->fault == FrameFault::kNone && result->frame.is_commit_mark() &&
-        result->frame.commit_position() > from) {
-      reader_->move_to(from);
-      return true;
-    }
   }
   reader_->move_to(from);
   return false;

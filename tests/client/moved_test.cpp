@@ -51,7 +51,7 @@ TEST_F(Moved, TheNextRingTellsWhatWasLeftAndWhatWasJournaled) {
   first->daemon().journaled_sequence.store(4);
   remove_rings();
   const std::uint64_t more = record_until_moved();
-  const proto::RingBefore& before = ring()->identity().before;
+  const proto::RingBefore before = ring()->identity().before;
   EXPECT_EQ(before.ring_id, first->identity().ring_id);
   EXPECT_EQ(before.committed, 5 + more);
   EXPECT_EQ(before.journaled, 4U);
@@ -96,6 +96,7 @@ TEST_F(Moved, AClosedClientLeavesWordOfWhatNobodyCanReadAnyMore) {
   const auto word = ring();
   EXPECT_EQ(word->identity().before.ring_id, first->identity().ring_id);
   EXPECT_EQ(word->identity().before.committed, 3U);
+  EXPECT_EQ(word->identity().data_bytes, proto::kRingDataBytesMin);
   EXPECT_TRUE(word->read().empty());
   EXPECT_FALSE(word->has_owner());
 }

@@ -102,6 +102,27 @@ TEST_F(HostileRingTest, IsCondemnedForARefusedCountThatGoesBack) {
   EXPECT_EQ(gaps[1].text, "bad_refused_count");
 }
 
+TEST_F(HostileRingTest, IsCondemnedForARefusedCountThatNobodyCanReach) {
+  RingFrameHeader header = bad_->next_header(0);
+  header.word = xase::proto::kRingRefusedMax + 1;
+  bad_->commit_raw(header);
+  expect_condemned("bad_refused_count");
+}
+
+TEST_F(HostileRingTest, IsCondemnedForAnIdThatFramesStartWith) {
+  RingProducer::Options options;
+  options.whole_id =
+      xase::proto::Id{std::byte{'X'}, std::byte{'F'}, std::byte{'R'}, std::byte{'M'}};
+  RingProducer producer(rig_.run.path(), options);
+  ASSERT_TRUE(producer.record(numbered_record(1)));
+  rig_.run_intake();
+  EXPECT_TRUE(rig_.records_of(producer).empty());
+  const auto gaps = rig_.gaps();
+  ASSERT_EQ(gaps.size(), 1U);
+  EXPECT_NE(gaps[0].text.find("its id is what frames of the journal start with"), std::string::npos)
+      << gaps[0].text;
+}
+
 TEST_F(HostileRingTest, IsCondemnedForAPositionThatWentBack) {
   bad_->words().committed.store(0);
   expect_condemned("position_went_back");

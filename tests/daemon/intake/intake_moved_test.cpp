@@ -124,6 +124,89 @@ TEST_F(IntakeMoved, ADaemonThatDiesWithTheRingLeavesWhatItHadNotRead) {
   EXPECT_NE(gaps[0].text.find("records 4 to 9"), std::string::npos) << gaps[0].text;
 }
 
+// What a ring that was never read was to tell, the next one tells: once, whichever is found.
+TEST_F(IntakeMoved, WhatIsHandedOnIsToldOnceWhereBothAreThere) {
+  rig_.stop_all();
+  const auto lost = make(1, 4);
+  remove_folder();
+  const auto second = make(2, 1, left_in(*lost));
+  const auto third = make(3, 1, {second->id(), 1, 0, 4});
+  rig_.start_all();
+  rig_.run_intake();
+  EXPECT_EQ(rig_.records_of(*second), numbers(1, 1));
+  EXPECT_EQ(rig_.records_of(*third), numbers(1, 1));
+  const auto gaps = rig_.gaps();
+  std::uint64_t missing = 0;
+  for (const auto& gap : gaps) missing += gap.count;
+  EXPECT_EQ(missing, 4U);
+  // The same where nothing but the ledger knows the one in the middle.
+  std::filesystem::remove(second->path());
+  const auto fourth = make(4, 1, {second->id(), 1, 0, 4});
+  rig_.kill_and_start_all();
+  rig_.run_intake();
+  EXPECT_EQ(rig_.records_of(*fourth), numbers(1, 1));
+  EXPECT_EQ(rig_.gaps().size(), gaps.size());
+}
+
+TEST_F(IntakeMoved, IsToldOnceThoughASegmentBeginsBeforeTheFirstRecord) {
+  rig_.stop_all();
+  const auto lost = make(1, 4);
+  remove_folder();
+  const auto silent = make(2, 0, left_in(*lost));
+  rig_.start_all();
+  rig_.run_intake();
+  ASSERT_EQ(rig_.gaps().size(), 1U);
+  const auto busy = make(3, 0);
+  const auto segments = rig_.segments().size();
+  for (std::uint64_t n = 1; rig_.segments().size() < segments + 2; ++n) {
+    ASSERT_LT(n, 2000U);
+    ASSERT_TRUE(busy->record(numbered_record(n, 4000)));
+    if (n % 8 == 0) rig_.run_intake(2);
+  }
+  rig_.kill_and_start_all();
+  rig_.run_intake();
+  EXPECT_EQ(rig_.gaps().size(), 1U);
+  ASSERT_TRUE(silent->record(numbered_record(1)));
+  rig_.run_intake();
+  EXPECT_EQ(rig_.records_of(*silent), numbers(1, 1));
+  EXPECT_EQ(rig_.gaps().size(), 1U);
+}
+
+TEST_F(IntakeMoved, OneThatWasGivenUpIsNotMissingTwice) {
+  const auto bad = make(1, 2);
+  rig_.run_intake();
+  const auto told = left_in(*bad);
+  bad->words().committed_sequence.store(9);
+  auto header = bad->next_header(0);
+  header.type = 1;
+  bad->commit_raw(header);
+  rig_.run_intake();
+  ASSERT_EQ(rig_.gaps().size(), 1U);
+  const auto next = make(2, 1, {told.ring_id, 9, told.journaled, 0});
+  rig_.run_intake();
+  EXPECT_EQ(rig_.records_of(*next), numbers(1, 1));
+  EXPECT_EQ(rig_.gaps().size(), 1U);
+}
+
+TEST_F(IntakeMoved, RefusalsDoNotKeepItFromBeingTold) {
+  rig_.stop_all();
+  const auto lost = make(1, 4);
+  remove_folder();
+  const auto next = make(2, 0, left_in(*lost));
+  next->refuse(3);
+  rig_.start_all();
+  rig_.run_intake();
+  ASSERT_TRUE(next->record(numbered_record(1)));
+  rig_.kill_and_start_all();
+  rig_.run_intake();
+  const auto gaps = rig_.gaps();
+  ASSERT_EQ(gaps.size(), 2U);
+  EXPECT_EQ(gaps[0].reason, GapReason::kRingDisappeared);
+  EXPECT_EQ(gaps[0].count, 4U);
+  EXPECT_EQ(gaps[1].reason, GapReason::kQueueFull);
+  EXPECT_EQ(gaps[1].count, 3U);
+}
+
 TEST_F(IntakeMoved, OneThatEndsWithoutARecordIsHeardToo) {
   rig_.stop_all();
   const auto lost = make(1, 2);

@@ -177,6 +177,15 @@ TEST_F(RecordCheckTest, BoundsProcessingTime) {
   }
 }
 
+TEST_F(RecordCheckTest, RefusesANumberThatIsNotFlagged) {
+  RecordMaker maker;
+  maker.more.confidence = 0.5;
+  EXPECT_EQ(code(maker), ErrorCode::kInvalidConfidence);
+  maker.more.confidence = 0;
+  maker.more.processing_time_ms = -0.0;
+  EXPECT_EQ(code(maker), ErrorCode::kInvalidProcessingTime);
+}
+
 TEST_F(RecordCheckTest, ChecksTheIdempotencyKey) {
   for (const char* good :
        {"0123456789abcdef", "ABCDEFGH_-abcdefg", "123e4567-e89b-42d3-a456-426614174000",

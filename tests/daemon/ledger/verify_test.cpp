@@ -314,6 +314,41 @@ TEST(Verify, AnUnfinishedTailRefutesNothing) {
   expect_sound(verify(dir.path()));
 }
 
+// What a record holds is no frame, whatever it looks like.
+TEST(Verify, AMarkInsideARecordCoversNothing) {
+  const TempDir dir;
+  std::uint64_t before = 0;
+  {
+    LedgerWriter writer(dir.path());
+    (void)writer.record(LedgerWriter::ring(kA));
+    writer.sync();
+    before = writer.ledger().state().last_sequence;
+    (void)writer.record(LedgerWriter::ring(kA), 3000);
+    std::string policy;
+    for (int shift = 0; shift < 8; ++shift) {
+      std::array<std::byte, xase::proto::kCommitMarkBytes> mark{};
+      xase::proto::encode_commit_mark(before + 1, 1U << 20, mark.data());
+      policy.append(xase::proto::as_text(mark)).push_back(' ');
+    }
+    xase::proto::RecordFields fields;
+    fields.span(xase::proto::Span::kInput) = "{}";
+    fields.span(xase::proto::Span::kOutput) = "{}";
+    fields.span(xase::proto::Span::kPolicy) = policy;
+    ByteBuffer record(xase::proto::encoded_bytes(fields));
+    xase::proto::encode_record(fields, record.data());
+    (void)writer.record(LedgerWriter::ring(kA), record);
+    writer.write();
+  }
+  ByteBuffer holed = read_bytes(segment_path(dir.path(), 1));
+  const std::size_t from = TakenApart(dir.path(), 1).entry(before + 1).position;
+  const auto hole = static_cast<std::ptrdiff_t>(xase::proto::align_up(from + 600, 512));
+  std::fill_n(holed.begin() + hole, 512, std::byte{0});
+  write_bytes(segment_path(dir.path(), 1), holed);
+  const VerifyReport report = verify(dir.path());
+  expect_sound(report);
+  EXPECT_GT(report.unfinished_bytes, 0U);
+}
+
 TEST(Verify, ALedgerThatIsBeingWrittenIsNeverRefuted) {
   const TempDir dir;
   LedgerWriter writer(dir.path(), 256U << 10);
