@@ -75,7 +75,7 @@ Failure RingFile::create(const RingFileOptions& options, const Fd& root, const F
       sound_ring_bytes(options.ring_bytes != 0 ? options.ring_bytes : settings_ring_bytes(root));
   ring->results_bytes_ = options.results_bytes;
   ring->id_ = proto::to_hex(id);
-  ring->before_ = options.before;
+  ring->before_ = options.left.before;
   const std::string temporary = "." + ring->id_ + std::string(proto::kRingTemporarySuffix);
   const std::string name = proto::ring_file_name(id);
   ring->path_ = options.run_dir + "/" + std::string(proto::kRingsFolder) + "/" + name;
@@ -126,7 +126,8 @@ Failure RingFile::fill(int fd, const RingFileOptions& options, const proto::Id& 
   std::byte* start = at(proto::kRingIdentityOffset);
   proto::store(start, identity);
   std::memcpy(start + sizeof identity, options.context.data(), options.context.size());
-  producer().refused.store(options.refused_before, std::memory_order_relaxed);
+  producer().refused.store(options.refused_before + options.left.refused,
+                           std::memory_order_relaxed);
   return {};
 }
 

@@ -12,13 +12,19 @@
 
 namespace xase::client {
 
+// What a ring left whose file lost its name: the next one of its thread tells.
+struct LeftBehind {
+  proto::RingBefore before{};
+  std::uint64_t refused = 0;  // records that no daemon can have heard of
+};
+
 struct RingFileOptions {
   std::string run_dir;
   std::uint64_t ring_bytes = 0;  // 0: what the settings say, else the default
   std::uint32_t results_bytes = proto::kRingResultsBytesDefault;
-  std::string context;  // JSON; see runtime_context()
-  std::uint64_t refused_before = 0;
-  proto::RingBefore before{};  // what this ring takes the place of
+  std::string context;               // JSON; see runtime_context()
+  std::uint64_t refused_before = 0;  // without a ring
+  LeftBehind left;
 };
 
 // A mapped ring. Shared by its producer thread and by those who look at its words; unmapped, and by

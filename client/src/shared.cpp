@@ -27,7 +27,7 @@ constinit std::atomic<Shared*> abandoned_list{nullptr};
 
 // What the daemon is not known to have read of a ring whose file lost its name. Nothing where it
 // has all.
-proto::RingBefore left_in(const RingFile& file, std::uint64_t sequence) noexcept {
+LeftBehind left_in(const RingFile& file, std::uint64_t sequence, std::uint64_t refused) noexcept {
   const proto::RingDaemonWords& words = file.daemon();
   const std::uint64_t journaled =
       std::min(sequence, words.journaled_sequence.load(std::memory_order_relaxed));
@@ -36,8 +36,14 @@ proto::RingBefore left_in(const RingFile& file, std::uint64_t sequence) noexcept
   const proto::RingBefore& before = file.before();
   const std::uint64_t earlier =
       has_told ? 0 : before.earlier + (before.committed - before.journaled);
-  if (sequence == journaled && earlier == 0) return {};
-  return {proto::ring_id_of(file.id()), sequence, journaled, earlier};
+  LeftBehind left;
+  // One that has it attached tells of its refusals, too.
+  const bool is_attached = words.condemned.load(std::memory_order_relaxed) != 0;
+  if (!has_told && !is_attached) left.refused = refused;
+  if (sequence != journaled || earlier != 0) {
+    left.before = {proto::ring_id_of(file.id()), sequence, journaled, earlier};
+  }
+  return left;
 }
 
 int membarrier(int command) noexcept {
@@ -132,14 +138,14 @@ ErrorCode Shared::replace(Ring& ring) noexcept {
     const std::uint32_t condemned = ring.daemon_->condemned.load(std::memory_order_relaxed);
     const bool is_given_up = condemned != 0 && condemned != proto::kRingMoved;
     moved_.reserve(moved_.size() + 1);  // nothing may fail once the file is there
+    const LeftBehind left = is_given_up ? LeftBehind{} : left_in(*ring.file_, sequence, refused);
     std::shared_ptr<RingFile> file;
-    const Failure failure =
-        make_file(is_given_up ? proto::RingBefore{} : left_in(*ring.file_, sequence), file);
+    const Failure failure = make_file(left, file);
     if (failure.ok()) {
       if (is_given_up) {
         bank(*ring.file_, sequence, refused);
       } else {
-        keep_moved(ring.file_, sequence, refused);
+        keep_moved(ring.file_, sequence, refused - left.refused);
       }
       ++banked_.rings_replaced;
       ring.adopt(std::move(file));
@@ -156,10 +162,10 @@ ErrorCode Shared::replace(Ring& ring) noexcept {
 
 // At a bounded rate: an app that records a million times a second must not turn a missing directory
 // into a million attempts.
-Failure Shared::make_file(const proto::RingBefore& before, std::shared_ptr<RingFile>& made) {
+Failure Shared::make_file(const LeftBehind& left, std::shared_ptr<RingFile>& made) {
   const std::int64_t now = monotonic_ns();
   if (now < next_attempt_ns_) return last_failure_;
-  last_failure_ = try_make_file(file_options(before), made);
+  last_failure_ = try_make_file(file_options(left), made);
   if (last_failure_.ok()) {
     backoff_ns_ = 0;
   } else {
@@ -169,14 +175,14 @@ Failure Shared::make_file(const proto::RingBefore& before, std::shared_ptr<RingF
   return last_failure_;
 }
 
-RingFileOptions Shared::file_options(const proto::RingBefore& before) const {
+RingFileOptions Shared::file_options(const LeftBehind& left) const {
   RingFileOptions options;
   options.run_dir = settings_->run_dir;
   options.ring_bytes = settings_->ring_bytes;
   options.results_bytes = settings_->results_bytes;
   options.context = runtime_context(settings_->runtime, settings_->env);
   options.refused_before = refused_without_ring_.load(std::memory_order_relaxed);
-  options.before = before;
+  options.left = left;
   return options;
 }
 
@@ -193,14 +199,15 @@ Failure Shared::try_make_file(const RingFileOptions& options, std::shared_ptr<Ri
 }
 
 void Shared::leave_word(const Ring& ring) noexcept {
-  const proto::RingBefore before =
-      left_in(*ring.file_, ring.sequence_.load(std::memory_order_acquire));
+  const LeftBehind left = left_in(*ring.file_, ring.sequence_.load(std::memory_order_acquire),
+                                  ring.refused_.load(std::memory_order_relaxed));
   const std::uint32_t condemned = ring.daemon_->condemned.load(std::memory_order_relaxed);
   const bool is_given_up = condemned != 0 && condemned != proto::kRingMoved;
-  if (before.ring_id == proto::Id{} || is_given_up || ring.file_->is_in_place()) return;
+  const bool has_all = left.before.ring_id == proto::Id{} && left.refused == 0;
+  if (has_all || is_given_up || ring.file_->is_in_place()) return;
   try {
     // As small as it can be: the file that lost its name still takes its room.
-    RingFileOptions options = file_options(before);
+    RingFileOptions options = file_options(left);
     options.ring_bytes = proto::kRingDataBytesMin;
     options.results_bytes = proto::kRingResultsBytesMin;
     std::shared_ptr<RingFile> file;

@@ -104,10 +104,10 @@ class Shared {
 
   ~Shared();
 
-  // `before` is what the ring takes the place of.
-  Failure make_file(const proto::RingBefore& before, std::shared_ptr<RingFile>& made);
+  // `left`: by the ring that this one takes the place of.
+  Failure make_file(const LeftBehind& left, std::shared_ptr<RingFile>& made);
   Failure try_make_file(const RingFileOptions& options, std::shared_ptr<RingFile>& made);
-  RingFileOptions file_options(const proto::RingBefore& before) const;
+  RingFileOptions file_options(const LeftBehind& left) const;
   // Where the ring's file has lost its name with records in it, and no other took its place: makes
   // one that does nothing but tell of them. Under the lock.
   void leave_word(const Ring& ring) noexcept;

@@ -80,6 +80,31 @@ TEST_F(Moved, OneThatNobodyReadHandsOnWhatItWasToTell) {
   EXPECT_EQ(ring()->identity().before.earlier, 0U);
 }
 
+TEST_F(Moved, RefusalsThatNoDaemonHeardOfAreHandedOnAndCountedOnce) {
+  const xase_record_fields fields = some_record();
+  std::uint64_t taken = 0;
+  while (xase_record(client_.get(), &fields) == XASE_OK) ++taken;
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(xase_record(client_.get(), &fields), XASE_QUEUE_FULL);
+  remove_rings();
+  EXPECT_TRUE(eventually([&] {
+    static_cast<void>(xase_record(client_.get(), &fields));
+    return counts_of(client_).rings_replaced == 1;
+  }));
+  const std::uint64_t refused = counts_of(client_).refused;
+  EXPECT_GE(refused, 5U);
+  EXPECT_EQ(ring()->producer().refused.load(), refused);
+  EXPECT_EQ(ring()->identity().before.committed, taken);
+  // One that is attached tells by itself.
+  ring()->daemon().condemned.store(proto::kRingMoved);
+  remove_rings();
+  EXPECT_TRUE(eventually([&] {
+    static_cast<void>(xase_record(client_.get(), &fields));
+    return counts_of(client_).rings_replaced == 2;
+  }));
+  EXPECT_EQ(ring()->producer().refused.load(), 0U);
+  EXPECT_EQ(counts_of(client_).refused, refused);
+}
+
 TEST_F(Moved, ARingThatTheDaemonHasGivenUpIsNoneOfIt) {
   record(2);
   ring()->daemon().condemned.store(proto::kRingGivenUp);
