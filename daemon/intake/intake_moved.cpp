@@ -13,7 +13,7 @@ namespace {
 // No ring holds more.
 constexpr std::uint64_t kRingRecordsMax =
     xase::proto::kRingDataBytesMax / xase::proto::ring_frame_bytes(0);
-// Of them all, the ledger can name some without the rings.
+// Of more than these, what their producers knew must do.
 constexpr std::size_t kGoneMax = 16'384;
 
 }  // namespace
