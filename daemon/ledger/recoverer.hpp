@@ -83,7 +83,7 @@ class Recoverer {
   Result<bool> has_mark(const FoundSegment& segment);
   Status find_tail();
   std::size_t first_to_scan() const;
-  Result<bool> is_superseded(std::size_t index);
+  bool is_superseded(const FoundSegment& segment) const;
   Status scan(std::size_t index);
   Status scan_frames(SegmentReader& reader, std::size_t index);
   bool decode(const xase::proto::Frame& frame, xase::proto::Leaf& leaf,
@@ -133,7 +133,6 @@ class Recoverer {
   bool previous_ended_damaged_ = false;
   std::uint64_t previous_end_ = 0;
   std::optional<Resumed> resumed_;  // last, in this segment
-  bool is_torn_ = false;            // it ended in the tail, cut or not
 };
 
 }  // namespace xased

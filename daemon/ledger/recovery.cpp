@@ -144,7 +144,6 @@ Status Recoverer::scan(std::size_t index) {
   limit_ = is_last || may_supersede ? UINT64_MAX : segments_[index + 1].first;
   previous_ended_damaged_ = false;
   previous_name_ = segment_name(segment.first);
-  is_torn_ = false;
   resumed_.reset();
   if (Status status = scan_frames(reader, index); !status.ok()) return status;
   // Without a mark not even the header need have been synced.
@@ -262,16 +261,11 @@ Result<Recovery> Recoverer::run() {
     chain_known_ = true;
   }
   for (std::size_t i = start; i < segments_.size();) {
-    const auto superseded = i == start ? Result<bool>(false) : is_superseded(i);
-    if (!superseded.ok()) return superseded.status();
-    if (*superseded) {
+    if (i != start && is_superseded(segments_[i])) {
+      if (Status status = set_aside(segment_name(segments_[i].first)); !status.ok()) return status;
       segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(i));
       if (i < tail_) --tail_;
       continue;
-    }
-    if (is_torn_ && segments_[i].first > out_.chain.last_sequence + 1) {
-      if (Status status = drop_behind_tear(i); !status.ok()) return status;
-      break;
     }
     if (Status status = scan(i); !status.ok()) return status;
     ++i;

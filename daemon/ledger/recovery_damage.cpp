@@ -58,7 +58,6 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
   // Behind the last commit power may have gone while pages were written in any order: whole entries
   // behind a hole there were never acknowledged. Elsewhere they were, and stay.
   if (index >= tail_ && from >= durable_position_) {
-    is_torn_ = true;
     std::uint64_t cut = from;
     if (resumed_ && from == resumed_->at) {
       // What seemed to be the next entry is none: the tear begins where it was looked for, and the
@@ -72,6 +71,8 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
     }
     // Also one that says nothing: that there is one makes this the tail, and not those before.
     const bool has_mark = surveyed->durable_position > kept_durable_position_;
+    // First: what is cut off may be what shows that this is the tail.
+    if (Status status = drop_behind_tear(index); !status.ok()) return status;
     if (Status status = cut_torn_tail(reader, cut, has_mark); !status.ok()) return status;
     return false;
   }

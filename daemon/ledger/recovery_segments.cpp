@@ -152,18 +152,18 @@ std::size_t Recoverer::first_to_scan() const {
 // A failed sync makes intake write everything since the last good one again, into a segment that
 // continues the last that was sound, and then remove those that hold nothing else. Where the daemon
 // died before it removed them, the rewritten segment reaches beyond their start.
-Result<bool> Recoverer::is_superseded(std::size_t index) {
-  const FoundSegment& segment = segments_[index];
-  if (!segment.is_sound() || segment.continues() || segment.first > out_.chain.last_sequence) {
-    return false;
-  }
-  if (Status status = set_aside(segment_name(segment.first)); !status.ok()) return status;
-  return true;
+bool Recoverer::is_superseded(const FoundSegment& segment) const {
+  return segment.is_sound() && !segment.continues() && segment.first <= out_.chain.last_sequence;
 }
 
-// The segments from `index` on lie behind a place where the tail ends without what leads to them:
-// like whole entries behind a hole, what they hold was never acknowledged.
+// The tail ends in the segment `index`. Where what leads to the segments behind it is not there,
+// what they hold was never acknowledged, like whole entries behind a hole.
 Status Recoverer::drop_behind_tear(std::size_t index) {
+  ++index;
+  while (index < segments_.size() && is_superseded(segments_[index])) ++index;
+  if (index >= segments_.size() || segments_[index].first <= out_.chain.last_sequence + 1) {
+    return {};
+  }
   for (std::size_t i = index; i < segments_.size(); ++i) {
     if (Status status = set_aside(segment_name(segments_[i].first)); !status.ok()) return status;
   }
