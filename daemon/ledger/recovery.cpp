@@ -110,7 +110,8 @@ std::uint64_t Recoverer::note_mark(const Frame& mark, const SegmentReader& reade
   const std::uint64_t position = std::min(mark.commit_position(), reader.position());
   durable_position_ = std::max(durable_position_, position);
   if (mark.sequence < reader.first_sequence() + entries_before(position)) {
-    durable_sequence_ = std::max(durable_sequence_, mark.sequence);
+    // What the next segment starts with is not here.
+    durable_sequence_ = std::max(durable_sequence_, std::min(mark.sequence, limit_ - 1));
   }
   return position;
 }
