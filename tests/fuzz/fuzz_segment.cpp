@@ -117,7 +117,8 @@ void print(const char* which, const xased::Recovery& recovery) {
   }
 }
 
-void require_same(const xased::Recovery& a, const xased::Recovery& b) {
+// All but the place where writing goes on.
+void require_same_ledger(const xased::Recovery& a, const xased::Recovery& b) {
   print("one", a);
   print("other", b);
   require(a.is_new == b.is_new, "recovery finds a ledger again");
@@ -126,8 +127,7 @@ void require_same(const xased::Recovery& a, const xased::Recovery& b) {
           "recovery finds the same end");
   require(std::memcmp(&a.chain.totals, &b.chain.totals, sizeof a.chain.totals) == 0,
           "recovery counts the same");
-  require(a.tail.segments == b.tail.segments && a.tail.position == b.tail.position,
-          "recovery goes on at the same place");
+  require(a.tail.segments == b.tail.segments, "recovery keeps the same segments");
   require(std::ranges::equal(a.damage, b.damage, same_damage) &&
               std::ranges::equal(a.all_damage, b.all_damage, same_damage),
           "recovery names the same damage");
@@ -140,12 +140,19 @@ void require_same(const xased::Recovery& a, const xased::Recovery& b) {
           "recovery knows the same of each ring");
 }
 
+void require_same(const xased::Recovery& a, const xased::Recovery& b) {
+  require_same_ledger(a, b);
+  require(a.tail.position == b.tail.position, "recovery goes on at the same place");
+}
+
 // A start that dies while it cuts a torn tail off leaves a part of it. What lies behind the tear
-// was never acknowledged: the next start may find that whole entries are left of it, and keep them.
+// was never acknowledged: the next start goes on behind what is left, and where that is a whole
+// entry, keeps it.
 void require_no_less(const xased::Recovery& whole, const xased::Recovery& after_death) {
-  const bool keeps_more = whole.torn_bytes != 0 && !whole.is_new && !after_death.is_new &&
-                          after_death.chain.last_sequence > whole.chain.last_sequence;
-  if (!keeps_more) return require_same(whole, after_death);
+  if (whole.torn_bytes == 0 || whole.is_new) return require_same(whole, after_death);
+  if (after_death.chain.last_sequence <= whole.chain.last_sequence) {
+    return require_same_ledger(whole, after_death);
+  }
   print("whole", whole);
   print("after a death", after_death);
   require(whole.chain.log_id == after_death.chain.log_id, "recovery finds the same ledger");
