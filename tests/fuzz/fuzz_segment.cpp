@@ -1,5 +1,6 @@
 // A journal of one or two segments of any bytes: recovery succeeds, also after dying on its way,
 // and comes to the same end each time; readers and verification go over what it leaves.
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <memory>
@@ -117,8 +118,7 @@ void print(const char* which, const xased::Recovery& recovery) {
   }
 }
 
-// All but the place where writing goes on.
-void require_same_ledger(const xased::Recovery& a, const xased::Recovery& b) {
+void require_same(const xased::Recovery& a, const xased::Recovery& b) {
   print("one", a);
   print("other", b);
   require(a.is_new == b.is_new, "recovery finds a ledger again");
@@ -127,7 +127,8 @@ void require_same_ledger(const xased::Recovery& a, const xased::Recovery& b) {
           "recovery finds the same end");
   require(std::memcmp(&a.chain.totals, &b.chain.totals, sizeof a.chain.totals) == 0,
           "recovery counts the same");
-  require(a.tail.segments == b.tail.segments, "recovery keeps the same segments");
+  require(a.tail.segments == b.tail.segments && a.tail.position == b.tail.position,
+          "recovery goes on at the same place");
   require(std::ranges::equal(a.damage, b.damage, same_damage) &&
               std::ranges::equal(a.all_damage, b.all_damage, same_damage),
           "recovery names the same damage");
@@ -140,30 +141,26 @@ void require_same_ledger(const xased::Recovery& a, const xased::Recovery& b) {
           "recovery knows the same of each ring");
 }
 
-void require_same(const xased::Recovery& a, const xased::Recovery& b) {
-  require_same_ledger(a, b);
-  require(a.tail.position == b.tail.position, "recovery goes on at the same place");
-}
-
 // A start that dies while it cuts a torn tail off leaves a part of it. What lies behind the tear
-// was never acknowledged: the next start goes on behind what is left, and where that is a whole
-// entry, keeps it.
+// was never acknowledged: where whole entries are left of it, the next start may keep them. What
+// the whole start would have kept, it keeps.
 void require_no_less(const xased::Recovery& whole, const xased::Recovery& after_death) {
   if (whole.torn_bytes == 0 || whole.is_new) return require_same(whole, after_death);
-  if (after_death.chain.last_sequence <= whole.chain.last_sequence) {
-    return require_same_ledger(whole, after_death);
-  }
   print("whole", whole);
   print("after a death", after_death);
-  require(whole.chain.log_id == after_death.chain.log_id, "recovery finds the same ledger");
+  require(!after_death.is_new && whole.chain.log_id == after_death.chain.log_id,
+          "recovery finds the same ledger");
   require(whole.tail.segments == after_death.tail.segments, "recovery keeps the same segments");
-  // Up to what is kept, there may be more that is missing.
-  for (const xased::JournalDamage& damage : whole.all_damage) {
-    require(std::ranges::any_of(after_death.all_damage,
+  const std::uint64_t last = whole.chain.last_sequence;
+  require(after_death.chain.last_sequence >= last, "recovery uses no sequence again");
+  for (const xased::JournalDamage& damage : after_death.all_damage) {
+    if (damage.first > last || damage.first > damage.last) continue;
+    require(std::ranges::any_of(whole.all_damage,
                                 [&](const auto& other) {
-                                  return other.first <= damage.first && other.last >= damage.last;
+                                  return other.first <= damage.first &&
+                                         other.last >= std::min(damage.last, last);
                                 }),
-            "recovery names the same damage, or more");
+            "recovery keeps what it kept");
   }
 }
 
