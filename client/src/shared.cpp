@@ -337,10 +337,11 @@ std::size_t Shared::deliver(std::size_t max) {
 
 void Shared::start_result_thread() {
   if (result_thread_.joinable()) return;
-  // The app's signals are the app's threads' business.
+  // The app's signals are the app's threads' business; faults are the thread's own.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  for (const int fault : {SIGBUS, SIGSEGV, SIGFPE, SIGILL}) sigdelset(&all, fault);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   retain();
   try {

@@ -2,7 +2,6 @@
 
 #include <httplib.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,7 +11,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <exception>
 #include <list>
 #include <optional>
@@ -26,6 +24,7 @@
 #include "daemon/control/render.hpp"
 #include "daemon/control/routes.hpp"
 #include "daemon/control/unix_listener.hpp"
+#include "daemon/platform/this_thread.hpp"
 #include "proto/run_dir.hpp"
 
 namespace xased {
@@ -164,19 +163,13 @@ class Server final : public ControlServer {
 };
 
 Status Server::start_accepting() {
-  // The application handles signals in its own thread.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  Status status;
+  const WithoutSignals without_signals;
   try {
     accept_thread_ = std::thread([this] { accept_loop(); });
   } catch (const std::system_error& error) {
-    status = os_status("cannot start the stats socket's thread", error.code().value());
+    return os_status("cannot start the stats socket's thread", error.code().value());
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return status;
+  return {};
 }
 
 void Server::stop() {

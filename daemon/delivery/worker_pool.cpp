@@ -1,14 +1,12 @@
 #include "daemon/delivery/worker_pool.hpp"
 
-#include <pthread.h>
-#include <signal.h>
-
 #include <algorithm>
 #include <list>
 #include <thread>
 #include <utility>
 
 #include "daemon/config/log.hpp"
+#include "daemon/platform/this_thread.hpp"
 
 namespace xased {
 
@@ -62,20 +60,15 @@ void WorkerPool::send(Job job) {
   }
   ++shared_->threads;
   lock.unlock();
-  // A worker takes no signals: those are the main thread's, and a broken TLS connection must not
-  // end the process.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   bool started = true;
   try {
+    // Nor SIGPIPE: a broken TLS connection must not end the process.
+    const WithoutSignals without_signals;
     std::thread([shared = shared_] { work(shared); }).detach();
   } catch (const std::system_error& error) {
     started = false;
     log_warn("delivery", "cannot start a worker", {{"problem", error.what()}});
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (started) return;
   lock.lock();
   --shared_->threads;

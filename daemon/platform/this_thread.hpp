@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <signal.h>
 #include <sys/resource.h>
 
 namespace xased {
@@ -17,5 +18,24 @@ inline void let_other_threads_go_first() {
   constexpr int kNice = 7;
   (void)::setpriority(PRIO_PROCESS, 0, kNice);
 }
+
+// While it lives, threads that are started take no signals sent to the process: those are the main
+// thread's. A thread's own faults stay its own: the kernel kills a process that blocks one, and
+// some are handled, see BusGuard.
+class WithoutSignals {
+ public:
+  WithoutSignals() {
+    sigset_t blocked;
+    ::sigfillset(&blocked);
+    for (const int fault : {SIGBUS, SIGSEGV, SIGFPE, SIGILL}) ::sigdelset(&blocked, fault);
+    ::pthread_sigmask(SIG_SETMASK, &blocked, &before_);
+  }
+  ~WithoutSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  WithoutSignals(const WithoutSignals&) = delete;
+  WithoutSignals& operator=(const WithoutSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
 
 }  // namespace xased

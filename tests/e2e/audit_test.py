@@ -148,7 +148,7 @@ class Audit(E2eTest):
     def test_a_signed_head_goes_ahead_of_what_the_limit_holds_up(self):
         api = self.api()
         daemon = self.daemon(api, settings={"anchor.after": "0", "anchor.interval": "1s"})
-        api.faults(status={"status": 429, "retry_after": 3, "count": 4})
+        api.faults(status={"status": 429, "retry_after": 8, "count": 4})
         self.record(daemon, with_ids("held", 40))
         stats = daemon.until(lambda s: s["anchored_size"] > 0, "the head is anchored")
         self.assertGreater(stats["anchored_wall_ns"], 0)

@@ -9,10 +9,11 @@ import json
 import os
 import random
 import subprocess
+import time
 import unittest
 
 from client_library import BUILD, DURABLE, JOURNALED, OK, Client
-from harness import PATIENCE, Daemon, E2eTest, Process, decisions, key_of
+from harness import PATIENCE, Daemon, E2eTest, Process, decisions, eventually, key_of
 
 ROUNDS = int(os.environ.get("XASE_E2E_HOSTILE") or 3)
 CONDEMNED_FILES_KEPT = 16
@@ -120,6 +121,17 @@ class Hostile(E2eTest):
         self.assertEqual(daemon.stop(), 0)
         self.verify(daemon)
         self.print_told(len(honest.ids))
+
+    def test_no_thread_ends_with_the_doorbell_whichever_meets_the_cut_first(self):
+        daemon = self.daemon(self.api())
+        doorbell = daemon.run_dir / "doorbell"
+        for _ in range(12):
+            eventually(lambda: doorbell.stat().st_size > 0, "there is a doorbell again")
+            # Intake sleeps now, and who asks for fresh figures rings it.
+            time.sleep(0.15)
+            os.truncate(doorbell, 0)
+            daemon.stats(fresh=True)
+        self.assertEqual(daemon.stop(), 0)
 
     def round(self, daemon, hostile, honest, name):
         before = daemon.stats(fresh=True)
