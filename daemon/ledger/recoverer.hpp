@@ -50,8 +50,8 @@ class Recoverer {
         quarantine_(state_dir + "/quarantine") {}
 
   Result<Recovery> run();
-  // Whether segments were moved away that alone, by a sound header, told which ledger this is.
-  bool lost_its_name() const { return lost_its_name_; }
+  // Whether segments that lay behind a tear were moved away, and nothing else done: to be run anew.
+  bool has_dropped() const { return has_dropped_; }
 
  private:
   // What lies behind a place that does not hold the next entry.
@@ -113,7 +113,7 @@ class Recoverer {
   std::vector<FoundSegment> segments_;
   Recovery out_;
   Sha256 sha256_;
-  bool lost_its_name_ = false;
+  bool has_dropped_ = false;
   bool ends_unreadable_ = false;     // the last entries are named, and not there
   bool has_entry_ = false;           // one was taken
   std::vector<JournalDamage> told_;  // what GAP entries say is damaged, ranges alone

@@ -269,6 +269,7 @@ Result<Recovery> Recoverer::run() {
       continue;
     }
     if (Status status = scan(i); !status.ok()) return status;
+    if (has_dropped_) return std::move(out_);
     ++i;
   }
   // Which ledger it is, what was cut away may have told alone: the next start would not know.
@@ -287,19 +288,18 @@ Result<Recovery> Recoverer::run() {
 }
 
 Result<Recovery> recover_ledger(FileSystem& fs, const std::string& state_dir) {
-  Recoverer first(fs, state_dir);
-  auto recovered = first.run();
-  if (!recovered.ok() || !first.lost_its_name()) return recovered;
-  // What is left is taken for what the next start would take it for.
-  auto again = Recoverer(fs, state_dir).run();
-  if (!again.ok()) return again;
-  if (again->torn_bytes == 0) {
-    again->torn_bytes = recovered->torn_bytes;
-    again->torn_saved_as = std::move(recovered->torn_saved_as);
+  std::vector<std::string> set_aside;
+  for (;;) {
+    Recoverer recoverer(fs, state_dir);
+    auto recovered = recoverer.run();
+    if (!recovered.ok()) return recovered;
+    set_aside.insert(set_aside.end(), recovered->set_aside.begin(), recovered->set_aside.end());
+    // Which ledger this is, and where it ends, the segments that were dropped may have told alone:
+    // what is left is taken for what the next start would take it for.
+    if (recoverer.has_dropped()) continue;
+    recovered->set_aside = std::move(set_aside);
+    return recovered;
   }
-  again->set_aside.insert(again->set_aside.begin(), recovered->set_aside.begin(),
-                          recovered->set_aside.end());
-  return again;
 }
 
 }  // namespace xased

@@ -73,6 +73,7 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
     const bool has_mark = surveyed->durable_position > kept_durable_position_;
     // First: what is cut off may be what shows that this is the tail.
     if (Status status = drop_behind_tear(index); !status.ok()) return status;
+    if (has_dropped_) return false;
     if (Status status = cut_torn_tail(reader, cut, has_mark); !status.ok()) return status;
     return false;
   }

@@ -167,10 +167,7 @@ Status Recoverer::drop_behind_tear(std::size_t index) {
   for (std::size_t i = index; i < segments_.size(); ++i) {
     if (Status status = set_aside(segment_name(segments_[i].first)); !status.ok()) return status;
   }
-  const auto is_sound = [](const FoundSegment& segment) { return segment.is_sound(); };
-  const bool was_named = std::any_of(segments_.begin(), segments_.end(), is_sound);
-  segments_.resize(index);
-  lost_its_name_ = was_named && std::none_of(segments_.begin(), segments_.end(), is_sound);
+  has_dropped_ = true;
   return {};
 }
 
