@@ -44,13 +44,13 @@ class Ledger {
   std::uint64_t append_record(const Subject& subject, xase::proto::Bytes record);
   std::uint64_t append_body(xase::proto::EntryType type, const Subject& subject,
                             xase::proto::Bytes body);
-  // A REJECTED entry: `record` is what was refused, whatever that is.
-  std::uint64_t append_rejected(const Subject& subject, std::uint32_t error_code,
-                                std::string_view text, xase::proto::Bytes record);
   // The same for a body that is text.
   std::uint64_t append_text(xase::proto::EntryType type, const std::string& text) {
     return append_body(type, Subject{}, xase::proto::as_bytes(text));
   }
+  // A REJECTED entry: `record` is what was refused, whatever that is; it is kept masked.
+  std::uint64_t append_rejected(const Subject& subject, std::uint32_t error_code,
+                                std::string_view text, xase::proto::Bytes record);
 
   // A body that depends on where the chain stands right before its entry: called once, when there
   // is room for it. It may call nothing here.

@@ -50,7 +50,8 @@ class Recoverer {
         quarantine_(state_dir + "/quarantine") {}
 
   Result<Recovery> run();
-  // Whether segments that lay behind a tear were moved away, and nothing else done: to be run anew.
+  // Whether run() ended because it moved segments away that lay behind a tear, which it has not cut
+  // off: another is to run.
   bool has_dropped() const { return has_dropped_; }
 
  private:

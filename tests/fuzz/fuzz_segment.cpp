@@ -162,6 +162,15 @@ void require_no_less(const xased::Recovery& whole, const xased::Recovery& after_
                                 }),
             "recovery keeps what it kept");
   }
+  // Where it keeps no more, it comes to the same end.
+  const bool keeps_the_same =
+      after_death.chain.last_sequence == last &&
+      std::ranges::equal(whole.all_damage, after_death.all_damage, same_damage);
+  require(!keeps_the_same || (whole.chain.head == after_death.chain.head &&
+                              std::memcmp(&whole.chain.totals, &after_death.chain.totals,
+                                          sizeof whole.chain.totals) == 0 &&
+                              whole.was_clean == after_death.was_clean),
+          "recovery finds the same end");
 }
 
 void check_recovery(const xased::Recovery& recovery, const FakeFileSystem& fs) {

@@ -2,8 +2,8 @@
  *
  * An app opens a client and records decisions. A record is handed to xased, the daemon of this host
  * or pod, through shared memory: it costs some tens of nanoseconds, takes no lock, allocates
- * nothing and makes no system call. The daemon keeps it in a tamper-evident ledger, delivers it to
- * the Xase API and keeps the API's receipt.
+ * nothing and, while the daemon keeps up, makes no system call. The daemon keeps it in a
+ * tamper-evident ledger, delivers it to the Xase API and keeps the API's receipt.
  *
  *   xase_client *client = NULL;
  *   if (xase_client_open(NULL, &client) != XASE_OK) puts(xase_last_error_message());
