@@ -3,6 +3,7 @@
 #include <xase/xase.hpp>
 
 #include "tests/client/fake_daemon.hpp"
+#include "tests/support/sanitizer_fork.hpp"
 
 namespace xase::test {
 namespace {
@@ -113,6 +114,7 @@ TEST(Fork, AnAppThatClosesEveryDescriptorStillOwnsItsRing) {
 }
 
 TEST(Fork, InTheMiddleOfOtherThreadsCallsTheChildDoesNotHang) {
+  let_sanitizer_fork();
   const TempDir dir;
   const ClientPtr client = open_client(dir.path());
   std::atomic<bool> stop{false};
