@@ -11,6 +11,7 @@
 #include "daemon/ledger/recovery.hpp"
 #include "daemon/ledger/segment_names.hpp"
 #include "daemon/ledger/segment_reader.hpp"
+#include "daemon/ledger/torn_tail.hpp"
 #include "daemon/platform/sha256.hpp"
 
 namespace xased {
@@ -43,11 +44,16 @@ inline std::uint64_t entries_before(std::uint64_t position) {
 // One run over one journal. One thread.
 class Recoverer {
  public:
-  Recoverer(FileSystem& fs, const std::string& state_dir)
+  // `tail`: was cut off already.
+  Recoverer(FileSystem& fs, const std::string& state_dir, const std::optional<KeptTail>& tail)
       : fs_(fs),
         state_dir_(state_dir),
         directory_(state_dir + "/" + std::string(kJournalFolder)),
-        quarantine_(state_dir + "/quarantine") {}
+        quarantine_(state_dir + "/quarantine") {
+    if (!tail) return;
+    out_.torn_bytes = tail->bytes;
+    out_.torn_saved_as = tail->path;
+  }
 
   Result<Recovery> run();
   // Whether run() ended because it moved segments away that lay behind a tear, which it has not cut
@@ -99,8 +105,7 @@ class Recoverer {
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
   void name_unreadable(const std::string& segment, std::uint64_t from);
-  Status cut_torn_tail(SegmentReader& reader, std::uint64_t from, bool has_mark);
-  Status rewrite_mark(File& file, std::uint64_t at);
+  Status cut_tail(SegmentReader& reader, std::uint64_t from, bool has_mark);
   Status drop_behind_tear(std::size_t index);
   Status start_anew();
   Status write_again(File& file, std::uint64_t from, std::uint64_t to);

@@ -288,9 +288,11 @@ Result<Recovery> Recoverer::run() {
 }
 
 Result<Recovery> recover_ledger(FileSystem& fs, const std::string& state_dir) {
+  const auto tail = finish_cuts(fs, state_dir);
+  if (!tail.ok()) return tail.status();
   std::vector<std::string> set_aside;
   for (;;) {
-    Recoverer recoverer(fs, state_dir);
+    Recoverer recoverer(fs, state_dir, *tail);
     auto recovered = recoverer.run();
     if (!recovered.ok()) return recovered;
     set_aside.insert(set_aside.end(), recovered->set_aside.begin(), recovered->set_aside.end());

@@ -1,10 +1,10 @@
 // The part of recovery that stands at a place that does not hold the next entry: a torn tail, which
 // is cut, or damage, which is named and passed.
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "daemon/ledger/recoverer.hpp"
+#include "daemon/ledger/torn_tail.hpp"
 #include "daemon/ledger/tree/checkpoint.hpp"
 #include "daemon/ledger/tree/renew_tree.hpp"
 #include "daemon/ledger/tree/tile_reader.hpp"
@@ -74,7 +74,7 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
     // First: what is cut off may be what shows that this is the tail.
     if (Status status = drop_behind_tear(index); !status.ok()) return status;
     if (has_dropped_) return false;
-    if (Status status = cut_torn_tail(reader, cut, has_mark); !status.ok()) return status;
+    if (Status status = cut_tail(reader, cut, has_mark); !status.ok()) return status;
     return false;
   }
   const std::uint64_t expected = out_.chain.last_sequence + 1;
@@ -147,51 +147,32 @@ Status Recoverer::take_head_of_tree() {
 // Keeps what lies at and behind `from` in a file of its own, and cuts it off. Where there is no
 // room for that file, the bytes stay where they are, and writing goes on behind them. `has_mark`: a
 // mark among them is the only one that says how far the entries before were synced.
-Status Recoverer::cut_torn_tail(SegmentReader& reader, std::uint64_t from, bool has_mark) {
+Status Recoverer::cut_tail(SegmentReader& reader, std::uint64_t from, bool has_mark) {
   end_position_ = from;
   const auto size = reader.file().size();
   if (!size.ok()) return size.status();
   if (from >= *size) return {};
-  std::vector<std::byte> tail(*size - from);
-  const auto got = reader.file().read_at(tail, from);
+  TornTail tail{reader.first_sequence(), from, out_.chain.last_sequence + 1, {}, {}};
+  tail.bytes.resize(*size - from);
+  const auto got = reader.file().read_at(tail.bytes, from);
   if (!got.ok()) return got.status();
-  tail.resize(*got);
-  while (!tail.empty() && tail.back() == std::byte{0}) tail.pop_back();
-  if (tail.empty()) return {};
-  out_.torn_bytes = tail.size();
-  const std::string name = "torn-" + segment_name(reader.first_sequence()) + "-" +
-                           std::to_string(from) + "-" +
-                           std::to_string(out_.chain.last_sequence + 1);
-  Status saved = fs_.make_directory(quarantine_, 0700);
-  if (saved.ok()) saved = write_file_atomically(fs_, quarantine_ + "/" + name, tail);
-  if (saved.ok()) saved = fs_.sync_directory(state_dir_);
-  if (saved.code() == Code::kNoSpace) {
-    end_position_ = xase::proto::align_up(from + tail.size(), xase::proto::kFrameAlignment);
+  tail.bytes.resize(*got);
+  while (!tail.bytes.empty() && tail.bytes.back() == std::byte{0}) tail.bytes.pop_back();
+  if (tail.bytes.empty()) return {};
+  if (has_mark) {
+    tail.mark = TailMark{std::min(durable_sequence_, out_.chain.last_sequence), durable_position_};
+  }
+  const auto kept = cut_torn_tail(fs_, state_dir_, tail);
+  if (!kept.ok()) return kept.status();
+  out_.torn_bytes = tail.bytes.size();
+  if (!*kept) {
+    out_.torn_saved_as.clear();
+    end_position_ = xase::proto::align_up(from + tail.bytes.size(), xase::proto::kFrameAlignment);
     return {};
   }
-  if (!saved.ok()) return saved;
-  out_.torn_saved_as = quarantine_ + "/" + name;
-  auto file = fs_.open(reader.path(), OpenMode::kWrite);
-  if (!file.ok()) return file.status();
-  if (has_mark) {
-    if (Status status = rewrite_mark(**file, from); !status.ok()) return status;
-    end_position_ += xase::proto::kCommitMarkBytes;
-    tail.resize(tail.size() - std::min(tail.size(), xase::proto::kCommitMarkBytes));
-  }
-  // Zeros over the tail and not a shorter file: the space stays ours.
-  std::fill(tail.begin(), tail.end(), std::byte{0});
-  if (Status status = (*file)->write_at(tail, end_position_); !status.ok()) return status;
-  return (*file)->sync_data();
-}
-
-// Without it the next recovery would take damage before the mark for a torn tail, and cut off
-// entries that were acknowledged. Synced on its own: power loss must not take the old mark first.
-Status Recoverer::rewrite_mark(File& file, std::uint64_t at) {
-  std::array<std::byte, xase::proto::kCommitMarkBytes> mark{};
-  xase::proto::encode_commit_mark(std::min(durable_sequence_, out_.chain.last_sequence),
-                                  durable_position_, mark.data());
-  if (Status status = file.write_at(mark, at); !status.ok()) return status;
-  return file.sync_data();
+  out_.torn_saved_as = (*kept)->path;
+  if (has_mark) end_position_ += xase::proto::kCommitMarkBytes;
+  return {};
 }
 
 void Recoverer::apply_ledgers_gap(Bytes body) {

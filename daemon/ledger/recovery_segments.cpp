@@ -164,7 +164,8 @@ Status Recoverer::drop_behind_tear(std::size_t index) {
   if (index >= segments_.size() || segments_[index].first <= out_.chain.last_sequence + 1) {
     return {};
   }
-  for (std::size_t i = index; i < segments_.size(); ++i) {
+  // The last first: a start that dies here leaves what a shorter journal is.
+  for (std::size_t i = segments_.size(); i-- > index;) {
     if (Status status = set_aside(segment_name(segments_[i].first)); !status.ok()) return status;
   }
   has_dropped_ = true;

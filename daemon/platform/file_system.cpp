@@ -269,13 +269,17 @@ Status write_file_atomically(FileSystem& fs, const std::string& path, xase::prot
   if (fs.exists(temporary)) {
     if (Status status = fs.remove(temporary); !status.ok()) return status;
   }
-  {
-    auto file = fs.open(temporary, OpenMode::kCreate, permissions);
-    if (!file.ok()) return file.status();
-    if (Status status = (*file)->write_at(bytes, 0); !status.ok()) return status;
-    if (Status status = (*file)->sync_data(); !status.ok()) return status;
+  auto file = fs.open(temporary, OpenMode::kCreate, permissions);
+  if (!file.ok()) return file.status();
+  Status status = (*file)->write_at(bytes, 0);
+  if (status.ok()) status = (*file)->sync_data();
+  file->reset();
+  if (status.ok()) status = fs.rename(temporary, path);
+  if (!status.ok()) {
+    // A full disk is not to be kept full by half a file.
+    static_cast<void>(fs.remove(temporary));
+    return status;
   }
-  if (Status status = fs.rename(temporary, path); !status.ok()) return status;
   return fs.sync_directory(parent_of(path));
 }
 

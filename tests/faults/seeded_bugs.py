@@ -78,6 +78,13 @@ BUGS = {
         "cuts at damage that lies before the last commit mark", "daemon/ledger/recovery_damage.cpp",
         "  if (index >= tail_ && from >= durable_position_) {\n",
         "  if (index >= tail_ || from >= durable_position_) {\n", JOURNAL),
+    "cut_written_since": (
+        "cuts a torn tail again at a place where entries were written since",
+        "daemon/ledger/torn_tail.cpp", "      if (*is_ours) {\n", "      if (true) {\n", JOURNAL),
+    "half_a_cut": (
+        "leaves a torn tail half cut where a start died in it", "daemon/ledger/recovery.cpp",
+        "  const auto tail = finish_cuts(fs, state_dir);\n",
+        "  const Result<std::optional<KeptTail>> tail = std::optional<KeptTail>();\n", JOURNAL),
     "new_key_on_retry": (
         "tries again under another idempotency key", "daemon/delivery/delivery_core.cpp",
         "  dispatch_.send({shipment.sequence, shipment.request, route_});\n",

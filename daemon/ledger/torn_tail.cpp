@@ -1,0 +1,197 @@
+#include "daemon/ledger/torn_tail.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "daemon/ledger/segment_names.hpp"
+#include "proto/frame.hpp"
+
+namespace xased {
+
+namespace {
+
+// The quarantine's file is the log of the cut. It is there, under a name that tells all that the
+// cut needs, from before the segment is touched until the cut is durable:
+//   torn-<segment>-<from>-<next sequence>[.<n>].cutting[-<sequence>-<position>]
+// The numbers at the end are the mark's. Then it loses that ending.
+constexpr std::string_view kPrefix = "torn-";
+constexpr std::string_view kCutting = ".cutting";
+
+std::string quarantine_of(const std::string& state_dir) { return state_dir + "/quarantine"; }
+
+std::string path_of(const std::string& state_dir, const TornTail& tail) {
+  return state_dir + "/" + std::string(kJournalFolder) + "/" + segment_name(tail.segment);
+}
+
+std::string path_in(const std::string& folder, const std::string& name) {
+  return folder + "/" + name;
+}
+
+// A name that no file there has.
+std::string free_name(FileSystem& fs, const std::string& quarantine, const TornTail& tail) {
+  const std::string name = std::string(kPrefix) + segment_name(tail.segment) + "-" +
+                           std::to_string(tail.from) + "-" + std::to_string(tail.next_sequence);
+  std::string free = name;
+  for (int n = 1; fs.exists(path_in(quarantine, free)); ++n) free = name + "." + std::to_string(n);
+  return free;
+}
+
+std::string cutting_name(const std::string& name, const TornTail& tail) {
+  std::string cutting = name + std::string(kCutting);
+  if (tail.mark) {
+    cutting +=
+        "-" + std::to_string(tail.mark->sequence) + "-" + std::to_string(tail.mark->position);
+  }
+  return cutting;
+}
+
+// Takes a number off the front of `text`, and the character behind it where there is to be one.
+std::optional<std::uint64_t> take_number(std::string_view& text, std::string_view behind) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  if (!text.starts_with(behind)) return std::nullopt;
+  text.remove_prefix(behind.size());
+  return number;
+}
+
+// What a name tells of a cut; nothing where it is not that of one under way.
+std::optional<TornTail> parse_cutting_name(std::string_view name) {
+  const std::size_t cutting = name.find(kCutting);
+  if (cutting == std::string_view::npos || !name.starts_with(kPrefix)) return std::nullopt;
+  std::string_view ending = name.substr(cutting + kCutting.size());
+  std::string_view place = name.substr(kPrefix.size(), cutting - kPrefix.size());
+  const std::size_t segment_bytes = segment_name(1).size();
+  const auto segment = parse_segment_name(place.substr(0, segment_bytes));
+  if (!segment) return std::nullopt;
+  place.remove_prefix(segment_bytes);
+  if (!place.starts_with('-')) return std::nullopt;
+  place.remove_prefix(1);
+  const auto from = take_number(place, "-");
+  if (!from) return std::nullopt;
+  const auto next_sequence = take_number(place, "");
+  if (!next_sequence) return std::nullopt;
+  TornTail tail{*segment, *from, *next_sequence, {}, {}};
+  if (ending.empty()) return tail;
+  if (!ending.starts_with('-')) return std::nullopt;
+  ending.remove_prefix(1);
+  const auto sequence = take_number(ending, "-");
+  if (!sequence) return std::nullopt;
+  const auto position = take_number(ending, "");
+  if (!position || !ending.empty()) return std::nullopt;
+  tail.mark = TailMark{*sequence, *position};
+  return tail;
+}
+
+// What stands in the place of the tail when it is cut.
+std::vector<std::byte> replacement_of(const TornTail& tail) {
+  const std::size_t mark_bytes = tail.mark ? xase::proto::kCommitMarkBytes : 0;
+  std::vector<std::byte> bytes(std::max(tail.bytes.size(), mark_bytes));
+  if (tail.mark) {
+    xase::proto::encode_commit_mark(tail.mark->sequence, tail.mark->position, bytes.data());
+  }
+  return bytes;
+}
+
+// Whether each byte at the tail's place is the tail's, or what a cut puts there.
+Result<bool> is_half_cut(const File& file, const TornTail& tail,
+                         std::span<const std::byte> replacement) {
+  std::vector<std::byte> there(replacement.size());
+  const auto got = file.read_at(there, tail.from);
+  if (!got.ok()) return got.status();
+  // Behind the end of a file is nothing yet, as behind the tail.
+  for (std::size_t i = 0; i < there.size(); ++i) {
+    const std::byte before = i < tail.bytes.size() ? tail.bytes[i] : std::byte{0};
+    if (there[i] != before && there[i] != replacement[i]) return false;
+  }
+  return true;
+}
+
+Status keep(FileSystem& fs, const std::string& state_dir, const std::string& name,
+            xase::proto::Bytes bytes) {
+  const std::string quarantine = quarantine_of(state_dir);
+  Status status = fs.make_directory(quarantine, 0700);
+  if (status.ok()) status = fs.sync_directory(state_dir);
+  if (status.ok()) status = write_file_atomically(fs, path_in(quarantine, name), bytes);
+  return status;
+}
+
+Status forget(FileSystem& fs, const std::string& quarantine, const std::string& name) {
+  const std::string path = path_in(quarantine, name);
+  if (!fs.exists(path)) return {};
+  if (Status status = fs.remove(path); !status.ok()) return status;
+  return fs.sync_directory(quarantine);
+}
+
+Status overwrite(File& file, const TornTail& tail, std::span<const std::byte> replacement) {
+  if (Status status = file.write_at(replacement, tail.from); !status.ok()) return status;
+  return file.sync_data();
+}
+
+Result<std::optional<KeptTail>> end_cut(FileSystem& fs, const std::string& quarantine,
+                                        const std::string& cutting, std::uint64_t bytes) {
+  const std::string path = path_in(quarantine, cutting.substr(0, cutting.rfind(kCutting)));
+  Status status = fs.rename(path_in(quarantine, cutting), path);
+  if (status.ok()) status = fs.sync_directory(quarantine);
+  if (!status.ok()) return status;
+  return std::optional(KeptTail{bytes, path});
+}
+
+}  // namespace
+
+Result<std::optional<KeptTail>> cut_torn_tail(FileSystem& fs, const std::string& state_dir,
+                                              const TornTail& tail) {
+  const std::string quarantine = quarantine_of(state_dir);
+  const std::string cutting = cutting_name(free_name(fs, quarantine, tail), tail);
+  const Status kept = keep(fs, state_dir, cutting, tail.bytes);
+  if (kept.code() == Code::kNoSpace) {
+    // Else the next start would cut what this one lets be.
+    if (Status status = forget(fs, quarantine, cutting); !status.ok()) return status;
+    return std::optional<KeptTail>();
+  }
+  if (!kept.ok()) return kept;
+  auto file = fs.open(path_of(state_dir, tail), OpenMode::kWrite);
+  if (!file.ok()) return file.status();
+  if (Status status = overwrite(**file, tail, replacement_of(tail)); !status.ok()) return status;
+  return end_cut(fs, quarantine, cutting, tail.bytes.size());
+}
+
+Result<std::optional<KeptTail>> finish_cuts(FileSystem& fs, const std::string& state_dir) {
+  const std::string quarantine = quarantine_of(state_dir);
+  std::optional<KeptTail> last;
+  if (!fs.exists(quarantine)) return last;
+  // A start may have ended in between: what is written from here on must not be followed, after
+  // power went, by a name that says that the cut is still to be made.
+  if (Status status = fs.sync_directory(quarantine); !status.ok()) return status;
+  const auto names = fs.list(quarantine);
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
+    auto tail = parse_cutting_name(name);
+    if (!tail) continue;
+    auto bytes = read_file(fs, path_in(quarantine, name), SIZE_MAX);
+    if (!bytes.ok()) return bytes.status();
+    tail->bytes = std::move(*bytes);
+    auto file = fs.open(path_of(state_dir, *tail), OpenMode::kWrite);
+    if (file.ok()) {
+      const std::vector<std::byte> replacement = replacement_of(*tail);
+      const auto is_ours = is_half_cut(**file, *tail, replacement);
+      if (!is_ours.ok()) return is_ours.status();
+      if (*is_ours) {
+        if (Status status = overwrite(**file, *tail, replacement); !status.ok()) return status;
+      }
+    } else if (file.status().code() != Code::kNotFound) {
+      return file.status();
+    }
+    auto kept = end_cut(fs, quarantine, name, tail->bytes.size());
+    if (!kept.ok()) return kept;
+    last = std::move(*kept);
+  }
+  return last;
+}
+
+}  // namespace xased
