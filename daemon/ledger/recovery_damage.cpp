@@ -101,7 +101,11 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
     out_.chain.last_sequence = surveyed->sequence - 1;
     return true;
   }
-  if (index + 1 != segments_.size()) return false;
+  if (index + 1 != segments_.size()) {
+    // Zeros are no end where a mark says that there was more.
+    if (durable_sequence_ >= expected) previous_ended_damaged_ = true;
+    return false;
+  }
   name_unreadable(name, from);
   durable_position_ = std::min(durable_position_, surveyed->end);
   reader.move_to(surveyed->end);

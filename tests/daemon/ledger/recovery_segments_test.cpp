@@ -52,6 +52,34 @@ TEST_F(RecoveryTest, NamesDamageInASealedSegment) {
   EXPECT_EQ(recovery.torn_bytes, 0U);
 }
 
+TEST_F(RecoveryTest, NamesTheSegmentWhoseMarkSaysThatThereWasMore) {
+  for (std::uint64_t n = 1; n <= 30; ++n) rig_.add_durably(n, n, 1000);
+  const auto segments = rig_.segments();
+  ASSERT_GT(segments.size(), 2U);
+  const auto frames = rig_.frames(segments[1]);
+  const auto mark =
+      std::find_if(frames.rbegin(), frames.rend(), [](const auto& frame) { return frame.is_mark; });
+  ASSERT_NE(mark, frames.rend());
+  const auto lost = std::find_if(frames.begin(), frames.end(), [&](const auto& frame) {
+    return !frame.is_mark && frame.sequence == mark->sequence;
+  });
+  ASSERT_NE(lost, frames.end());
+  // Zeros as behind a segment's end, but for the mark.
+  auto bytes = rig_.fs.bytes(segments[1]);
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(lost->offset),
+            bytes.begin() + static_cast<std::ptrdiff_t>(mark->offset), std::byte{0});
+  std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(mark->offset + mark->bytes), bytes.end(),
+            std::byte{0});
+  rig_.fs.put(segments[1], bytes);
+  const auto next = rig_.frames(segments[2]).front().sequence;
+  const Recovery recovery = recover();
+  ASSERT_EQ(recovery.damage.size(), 1U);
+  EXPECT_EQ(recovery.damage[0].first, lost->sequence);
+  EXPECT_EQ(recovery.damage[0].last, next - 1);
+  EXPECT_EQ("state/journal/" + recovery.damage[0].segment, segments[1]);
+  EXPECT_EQ(recovery.damage[0].position, lost->offset);
+}
+
 TEST_F(RecoveryTest, NamesAMissingSegment) {
   rig_.add_durably(1, 40, 1000);
   const auto segments = rig_.segments();
