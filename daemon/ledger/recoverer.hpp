@@ -56,8 +56,8 @@ class Recoverer {
   }
 
   Result<Recovery> run();
-  // Whether run() ended because it moved segments away that lay behind a tear, which it has not cut
-  // off: another is to run.
+  // Whether run() ended because it moved segments away, those behind a tear before it cut that off:
+  // another is to run.
   bool has_dropped() const { return has_dropped_; }
 
  private:

@@ -131,8 +131,11 @@ Status Recoverer::scan(std::size_t index) {
                              "the segments that held these entries are missing"});
     }
     out_.chain.last_sequence = segment.first - 1;
-    chain_known_ = segment.is_sound();
-    if (chain_known_) out_.chain.head = segment.header.header.previous;
+    chain_known_ = false;
+  }
+  if (!chain_known_ && segment.is_sound() && segment.first == out_.chain.last_sequence + 1) {
+    out_.chain.head = segment.header.header.previous;
+    chain_known_ = true;
   }
   durable_position_ = 0;
   durable_sequence_ = 0;
@@ -261,16 +264,14 @@ Result<Recovery> Recoverer::run() {
     out_.chain.head = first.header.header.previous;
     chain_known_ = true;
   }
-  for (std::size_t i = start; i < segments_.size();) {
+  for (std::size_t i = start; i < segments_.size(); ++i) {
     if (i != start && is_superseded(segments_[i])) {
       if (Status status = set_aside(segment_name(segments_[i].first)); !status.ok()) return status;
-      segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(i));
-      if (i < tail_) --tail_;
-      continue;
+      has_dropped_ = true;
+      return std::move(out_);
     }
     if (Status status = scan(i); !status.ok()) return status;
     if (has_dropped_) return std::move(out_);
-    ++i;
   }
   // Which ledger it is, what was cut away may have told alone: the next start would not know.
   const bool is_named = has_entry_ || std::any_of(segments_.begin(), segments_.end(),
@@ -288,7 +289,7 @@ Result<Recovery> Recoverer::run() {
 }
 
 Result<Recovery> recover_ledger(FileSystem& fs, const std::string& state_dir) {
-  const auto tail = finish_cuts(fs, state_dir);
+  auto tail = finish_cuts(fs, state_dir);
   if (!tail.ok()) return tail.status();
   std::vector<std::string> set_aside;
   for (;;) {
@@ -296,9 +297,15 @@ Result<Recovery> recover_ledger(FileSystem& fs, const std::string& state_dir) {
     auto recovered = recoverer.run();
     if (!recovered.ok()) return recovered;
     set_aside.insert(set_aside.end(), recovered->set_aside.begin(), recovered->set_aside.end());
-    // Which ledger this is, and where it ends, the segments that were dropped may have told alone:
-    // what is left is taken for what the next start would take it for.
-    if (recoverer.has_dropped()) continue;
+    // Which ledger this is, and where it ends, the segments that were dropped may have told alone,
+    // or what was read before them was read as if they were there to stay: what is left is taken
+    // for what the next start would take it for.
+    if (recoverer.has_dropped()) {
+      if (recovered->torn_bytes != 0) {
+        *tail = KeptTail{recovered->torn_bytes, recovered->torn_saved_as};
+      }
+      continue;
+    }
     recovered->set_aside = std::move(set_aside);
     return recovered;
   }

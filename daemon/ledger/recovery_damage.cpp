@@ -121,6 +121,7 @@ void Recoverer::name_unreadable(const std::string& segment, std::uint64_t from) 
   out_.damage.push_back({expected, durable_sequence_, segment, from,
                          "entries that were written can no longer be read"});
   out_.chain.last_sequence = durable_sequence_;
+  chain_known_ = false;
   ends_unreadable_ = true;
 }
 

@@ -362,6 +362,37 @@ TEST_F(RecoveryTest, LosesNothingWhereItDiesAtAnyCallOfAFailedSyncsRepair) {
   }
 }
 
+// Moves a segment away that another supersedes, which it finds out behind that one's end.
+TEST_F(RecoveryTest, ComesToTheSameEndAgainWhereItSetsASupersededSegmentAside) {
+  rig_.add_durably(1, 4);
+  const std::string path = rig_.segments()[0];
+  const auto last = entry_from_end(path, 1);
+  const auto third = entry_from_end(path, 2);
+  rig_.stop();
+  auto bytes = rig_.fs.bytes(path);
+  bytes[last.offset + 200] ^= std::byte{1};
+  auto header = xase::proto::decode_segment_header(bytes).header;
+  header.flags = xase::proto::kSegmentContinues;
+  xase::proto::encode_segment_header(header, bytes.data());
+  rig_.fs.put(path, bytes);
+  std::vector<std::byte> superseded(bytes.size());
+  header.flags = 0;
+  header.first_sequence = third.sequence;
+  xase::proto::encode_segment_header(header, superseded.data());
+  rig_.fs.put("state/journal/" + segment_name(third.sequence), superseded);
+  const Recovery once = recover();
+  ASSERT_EQ(once.set_aside.size(), 1U);
+  ASSERT_EQ(once.damage.size(), 1U);
+  EXPECT_EQ(once.damage[0].first, last.sequence);
+  const Recovery again = recover();
+  EXPECT_EQ(again.set_aside.size(), 0U);
+  EXPECT_EQ(again.chain.last_sequence, once.chain.last_sequence);
+  EXPECT_EQ(again.chain.head, once.chain.head);
+  EXPECT_EQ(again.tail.position, once.tail.position);
+  ASSERT_EQ(again.damage.size(), 1U);
+  EXPECT_EQ(test::describe(again.damage[0]), test::describe(once.damage[0]));
+}
+
 class RecoveryFault : public testing::TestWithParam<std::tuple<IoError, bool>> {};
 
 TEST_P(RecoveryFault, OfAnyOneCallOfAStartLosesNothing) {
