@@ -1,13 +1,16 @@
 #include "daemon/ledger/torn_tail.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <utility>
 
 #include "daemon/ledger/segment_names.hpp"
+#include "daemon/ledger/segment_reader.hpp"
 #include "proto/frame.hpp"
 
 namespace xased {
@@ -20,6 +23,9 @@ namespace {
 // The numbers at the end are the mark's. Then it loses that ending.
 constexpr std::string_view kPrefix = "torn-";
 constexpr std::string_view kCutting = ".cutting";
+
+// In the place of a frame's own.
+constexpr std::string_view kSpoiledMagic = "XFR?";
 
 std::string quarantine_of(const std::string& state_dir) { return state_dir + "/quarantine"; }
 
@@ -73,7 +79,7 @@ std::optional<TornTail> parse_cutting_name(std::string_view name) {
   if (!place.starts_with('-')) return std::nullopt;
   place.remove_prefix(1);
   const auto from = take_number(place, "-");
-  if (!from) return std::nullopt;
+  if (!from || *from < xase::proto::kSegmentHeaderBytes) return std::nullopt;
   const auto next_sequence = take_number(place, "");
   if (!next_sequence) return std::nullopt;
   TornTail tail{*segment, *from, *next_sequence, {}, {}};
@@ -98,16 +104,19 @@ std::vector<std::byte> replacement_of(const TornTail& tail) {
   return bytes;
 }
 
-// Whether each byte at the tail's place is the tail's, or what a cut puts there.
+// Whether each byte at the tail's place is the tail's, or what a cut puts there, or the zero that
+// was there before both: after a failed sync the tail may never have reached the disk.
 Result<bool> is_half_cut(const File& file, const TornTail& tail,
                          std::span<const std::byte> replacement) {
+  const auto size = file.size();
+  if (!size.ok()) return size.status();
+  if (tail.from > *size || replacement.size() > *size - tail.from) return false;
   std::vector<std::byte> there(replacement.size());
   const auto got = file.read_at(there, tail.from);
   if (!got.ok()) return got.status();
-  // Behind the end of a file is nothing yet, as behind the tail.
   for (std::size_t i = 0; i < there.size(); ++i) {
-    const std::byte before = i < tail.bytes.size() ? tail.bytes[i] : std::byte{0};
-    if (there[i] != before && there[i] != replacement[i]) return false;
+    const bool is_tails = i < tail.bytes.size() && there[i] == tail.bytes[i];
+    if (!is_tails && there[i] != replacement[i] && there[i] != std::byte{0}) return false;
   }
   return true;
 }
@@ -122,10 +131,9 @@ Status keep(FileSystem& fs, const std::string& state_dir, const std::string& nam
 }
 
 Status forget(FileSystem& fs, const std::string& quarantine, const std::string& name) {
-  const std::string path = path_in(quarantine, name);
-  if (!fs.exists(path)) return {};
-  if (Status status = fs.remove(path); !status.ok()) return status;
-  return fs.sync_directory(quarantine);
+  Status status = fs.remove(path_in(quarantine, name));
+  if (status.code() == Code::kNotFound) return {};
+  return status.ok() ? fs.sync_directory(quarantine) : status;
 }
 
 Status overwrite(File& file, const TornTail& tail, std::span<const std::byte> replacement) {
@@ -142,6 +150,84 @@ Result<std::optional<KeptTail>> end_cut(FileSystem& fs, const std::string& quara
   return std::optional(KeptTail{bytes, path});
 }
 
+// Makes entries in a tail that stays be none, the last first, so that a start which dies here
+// leaves what a shorter tail is. Its marks tell of what lies before it, and stay.
+Status spoil_entries(FileSystem& fs, const std::string& state_dir, const TornTail& tail) {
+  auto reader =
+      SegmentReader::open(fs, state_dir + "/" + std::string(kJournalFolder), tail.segment);
+  if (!reader.ok()) return reader.status();
+  std::vector<std::uint64_t> entries;
+  // Also inside of others, which hide them only as long as they are sound.
+  for (std::size_t at = 0; at < tail.bytes.size(); at += xase::proto::kFrameAlignment) {
+    const std::span<const std::byte> rest = std::span(tail.bytes).subspan(at);
+    const auto& magic = xase::proto::kFrameMagic;
+    if (rest.size() < magic.size() || std::memcmp(rest.data(), magic.data(), magic.size()) != 0) {
+      continue;
+    }
+    (*reader)->move_to(tail.from + at);
+    const auto result = (*reader)->read_frame();
+    if (!result.ok()) return result.status();
+    const bool is_entry =
+        result->fault == xase::proto::FrameFault::kNone && !result->frame.is_commit_mark();
+    if (is_entry) entries.push_back(tail.from + at);
+  }
+  if (entries.empty()) return {};
+  auto file = fs.open(path_of(state_dir, tail), OpenMode::kWrite);
+  if (!file.ok()) return file.status();
+  for (auto at = entries.rbegin(); at != entries.rend(); ++at) {
+    Status status = (*file)->write_at(xase::proto::as_bytes(kSpoiledMagic), *at);
+    if (!status.ok()) return status;
+  }
+  return (*file)->sync_data();
+}
+
+// The bytes that a cut keeps in a file in the quarantine. None where the file cannot be a cut's,
+// which has the name of one all the same: it is empty, too large, or no file.
+Result<std::vector<std::byte>> read_kept(FileSystem& fs, const std::string& path,
+                                         std::uint64_t bytes_max) {
+  std::vector<std::byte> bytes;
+  // Also for writing: that does not wait for anybody at a fifo.
+  auto file = fs.open(path, OpenMode::kWrite);
+  if (!file.ok()) {
+    const int error = file.status().os_error();
+    if (error == EISDIR || error == ELOOP || error == ENXIO) return bytes;
+    return file.status();
+  }
+  const auto size = (*file)->size();
+  if (!size.ok()) return size.status();
+  if (*size > bytes_max) return bytes;
+  bytes.resize(*size);
+  const auto got = (*file)->read_at(bytes, 0);
+  if (!got.ok()) return got.status();
+  bytes.resize(*got);
+  return bytes;
+}
+
+// Ends the cut of `tail`, whose bytes are in the file named `cutting`. Gives none where that is no
+// cut's.
+Result<std::optional<KeptTail>> finish_cut(FileSystem& fs, const std::string& state_dir,
+                                           TornTail& tail, const std::string& cutting) {
+  const std::string quarantine = quarantine_of(state_dir);
+  auto file = fs.open(path_of(state_dir, tail), OpenMode::kWrite);
+  if (!file.ok()) {
+    if (file.status().code() != Code::kNotFound) return file.status();
+    return std::optional<KeptTail>();
+  }
+  const auto size = (*file)->size();
+  if (!size.ok()) return size.status();
+  auto bytes = read_kept(fs, path_in(quarantine, cutting), *size - std::min(*size, tail.from));
+  if (!bytes.ok()) return bytes.status();
+  if (bytes->empty()) return std::optional<KeptTail>();
+  tail.bytes = std::move(*bytes);
+  const std::vector<std::byte> replacement = replacement_of(tail);
+  const auto is_ours = is_half_cut(**file, tail, replacement);
+  if (!is_ours.ok()) return is_ours.status();
+  if (*is_ours) {
+    if (Status status = overwrite(**file, tail, replacement); !status.ok()) return status;
+  }
+  return end_cut(fs, quarantine, cutting, tail.bytes.size());
+}
+
 }  // namespace
 
 Result<std::optional<KeptTail>> cut_torn_tail(FileSystem& fs, const std::string& state_dir,
@@ -151,7 +237,9 @@ Result<std::optional<KeptTail>> cut_torn_tail(FileSystem& fs, const std::string&
   const Status kept = keep(fs, state_dir, cutting, tail.bytes);
   if (kept.code() == Code::kNoSpace) {
     // Else the next start would cut what this one lets be.
-    if (Status status = forget(fs, quarantine, cutting); !status.ok()) return status;
+    Status status = forget(fs, quarantine, cutting);
+    if (status.ok()) status = spoil_entries(fs, state_dir, tail);
+    if (!status.ok()) return status;
     return std::optional<KeptTail>();
   }
   if (!kept.ok()) return kept;
@@ -164,32 +252,19 @@ Result<std::optional<KeptTail>> cut_torn_tail(FileSystem& fs, const std::string&
 Result<std::optional<KeptTail>> finish_cuts(FileSystem& fs, const std::string& state_dir) {
   const std::string quarantine = quarantine_of(state_dir);
   std::optional<KeptTail> last;
-  if (!fs.exists(quarantine)) return last;
   // A start may have ended in between: what is written from here on must not be followed, after
   // power went, by a name that says that the cut is still to be made.
-  if (Status status = fs.sync_directory(quarantine); !status.ok()) return status;
+  const Status synced = fs.sync_directory(quarantine);
+  if (synced.code() == Code::kNotFound) return last;
+  if (!synced.ok()) return synced;
   const auto names = fs.list(quarantine);
   if (!names.ok()) return names.status();
   for (const std::string& name : *names) {
     auto tail = parse_cutting_name(name);
     if (!tail) continue;
-    auto bytes = read_file(fs, path_in(quarantine, name), SIZE_MAX);
-    if (!bytes.ok()) return bytes.status();
-    tail->bytes = std::move(*bytes);
-    auto file = fs.open(path_of(state_dir, *tail), OpenMode::kWrite);
-    if (file.ok()) {
-      const std::vector<std::byte> replacement = replacement_of(*tail);
-      const auto is_ours = is_half_cut(**file, *tail, replacement);
-      if (!is_ours.ok()) return is_ours.status();
-      if (*is_ours) {
-        if (Status status = overwrite(**file, *tail, replacement); !status.ok()) return status;
-      }
-    } else if (file.status().code() != Code::kNotFound) {
-      return file.status();
-    }
-    auto kept = end_cut(fs, quarantine, name, tail->bytes.size());
+    auto kept = finish_cut(fs, state_dir, *tail, name);
     if (!kept.ok()) return kept;
-    last = std::move(*kept);
+    if (*kept) last = std::move(*kept);
   }
   return last;
 }

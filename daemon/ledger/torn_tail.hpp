@@ -34,9 +34,9 @@ struct KeptTail {
 };
 
 // Keeps the bytes in a file in STATE_DIR/quarantine, and writes the mark and zeros over them: the
-// space stays the segment's. Durable on success. Nothing where there is no room for that file; the
-// segment is as it was then. Errors: what the file system says; finish_cuts() is to come first at
-// the next start.
+// space stays the segment's. Durable on success. Nothing where there is no room for that file: then
+// the bytes stay, but no entry in them can be read any more. Errors: what the file system says;
+// finish_cuts() is to come first at the next start.
 Result<std::optional<KeptTail>> cut_torn_tail(FileSystem& fs, const std::string& state_dir,
                                               const TornTail& tail);
 

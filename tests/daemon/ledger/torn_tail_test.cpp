@@ -2,11 +2,14 @@
 #include "daemon/ledger/torn_tail.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "tests/daemon/ledger/recovery_rig.hpp"
+#include "tests/support/temp_dir.hpp"
 
 namespace xased {
 namespace {
@@ -268,16 +271,110 @@ TEST_F(TornTailTest, IsNoneByAnyOtherName) {
   EXPECT_EQ(kept(), sorted);
 }
 
-TEST_F(TornTailTest, OfASegmentThatIsGoneIsKept) {
+// Nothing can be done with it, and nothing is in its way.
+TEST_F(TornTailTest, OfASegmentThatIsGoneIsLeftAlone) {
   rig_.add_durably(1, 4);
   const auto bytes = some_bytes(100, 7);
   tear(bytes);
   ASSERT_TRUE(rig_.fs.make_directory(kQuarantine, 0700).ok());
-  const std::string name = "torn-" + segment_name(77) + "-4096-99";
-  rig_.fs.put(std::string(kQuarantine) + "/" + name + ".cutting", bytes);
+  const std::string name = "torn-" + segment_name(77) + "-4096-99.cutting";
+  rig_.fs.put(std::string(kQuarantine) + "/" + name, bytes);
   const auto finished = finish_cuts(rig_.fs, LedgerRig::kState);
   ASSERT_TRUE(finished.ok()) << finished.status().message();
+  EXPECT_FALSE(finished->has_value());
   EXPECT_EQ(kept(), std::vector<std::string>{name});
+}
+
+// A file that says so for a place where its bytes cannot have been.
+TEST_F(TornTailTest, IsNoneWhereTheSegmentHasNoSuchPlace) {
+  rig_.add_durably(1, 4);
+  const std::string path = last_segment();
+  rig_.stop();
+  const auto whole = rig_.fs.bytes(path);
+  ASSERT_TRUE(rig_.fs.make_directory(kQuarantine, 0700).ok());
+  const std::string segment = "torn-" + segment_name(1) + "-";
+  const std::string size = std::to_string(whole.size());
+  for (const std::string& from :
+       {std::string("0"), std::string("4095"), std::to_string(whole.size() - 10), size,
+        std::string("1099511627776"), std::string("18446744073709551615")}) {
+    for (const char* ending : {"-6.cutting", "-6.cutting-4-4096"}) {
+      rig_.fs.put(std::string(kQuarantine) + "/" + segment + from + ending, some_bytes(11, 8));
+    }
+  }
+  const Recovery recovery = recover();
+  EXPECT_EQ(recovery.torn_bytes, 0U);
+  EXPECT_EQ(rig_.fs.bytes(path), whole);
+}
+
+// The page cache showed a tail of which nothing but the mark's old place had reached the disk.
+TEST_F(TornTailTest, IsCutWhereTheDiskHasZerosInItsPlace) {
+  rig_.add_durably(1, 4);
+  const std::string path = last_segment();
+  const auto zeros = rig_.fs.bytes(path);
+  TornTail tail = tear(some_bytes(3000, 9));
+  tail.mark = TailMark{4, tail.from};
+  const auto kept_tail = cut_torn_tail(rig_.fs, LedgerRig::kState, tail);
+  ASSERT_TRUE(kept_tail.ok()) << kept_tail.status().message();
+  const auto cut = rig_.fs.bytes(path);
+  const std::string name = kept().at(0);
+  empty_quarantine();
+  rig_.fs.put(path, zeros);
+  rig_.fs.put(std::string(kQuarantine) + "/" + name + ".cutting-4-" + std::to_string(tail.from),
+              tail.bytes);
+  ASSERT_TRUE(finish_cuts(rig_.fs, LedgerRig::kState).ok());
+  EXPECT_EQ(rig_.fs.bytes(path), cut);
+}
+
+// Whole entries behind a hole, never acknowledged, have the sequences that are given out next.
+TEST_F(TornTailTest, ThatStaysForWantOfRoomHoldsNoEntry) {
+  rig_.add_durably(1, 4);
+  for (std::uint64_t n = 5; n <= 8; ++n) ASSERT_NE(rig_.add(n, 700), 0U);
+  ASSERT_TRUE(rig_.ledger->flush().ok());
+  const std::string path = last_segment();
+  rig_.fs.damage(path, entry_from_end(path, 4).offset + 100);
+  rig_.stop();
+  rig_.fs.restart();
+  rig_.fs.set_space(0);
+  rig_.must_start();
+  EXPECT_GT(rig_.recovery.torn_bytes, 0U);
+  EXPECT_EQ(rig_.recovery.torn_saved_as, "");
+  rig_.fs.heal();
+  for (std::uint64_t n = 5; n <= 6; ++n) rig_.add_durably(n, n);
+  const auto before = rig_.read();
+  EXPECT_TRUE(before.damage.empty());
+  test::expect_sound_chain(before.entries);
+  const auto head = rig_.ledger->state().head;
+  rig_.stop();
+  for (int i = 0; i < 2; ++i) {
+    const Recovery recovery = recover();
+    EXPECT_EQ(recovery.chain.head, head);
+    EXPECT_TRUE(recovery.damage.empty());
+    EXPECT_EQ(recovery.torn_bytes, 0U);
+  }
+  rig_.must_start();
+  EXPECT_EQ(rig_.record_numbers(), test::numbers(1, 6));
+}
+
+// On a disk, where names may be of anything.
+TEST(TornTailOnDisk, IsNoneThatIsNoFile) {
+  const test::TempDir dir;
+  FileSystem& fs = system_file_system();
+  const std::string state = dir.path();
+  ASSERT_TRUE(fs.make_directory(state + "/journal", 0700).ok());
+  ASSERT_TRUE(fs.make_directory(state + "/quarantine", 0700).ok());
+  const std::string segment = state + "/journal/" + segment_name(1);
+  ASSERT_TRUE(write_file_atomically(fs, segment, some_bytes(8192, 10)).ok());
+  const std::string name = state + "/quarantine/torn-" + segment_name(1) + "-";
+  ASSERT_EQ(::mkdir((name + "4096-2.cutting").c_str(), 0700), 0);
+  ASSERT_EQ(::mkfifo((name + "4104-2.cutting").c_str(), 0600), 0);
+  ASSERT_EQ(::symlink(segment.c_str(), (name + "4112-2.cutting").c_str()), 0);
+  ASSERT_TRUE(write_file_atomically(fs, name + "4120-2.cutting", {}).ok());
+  ASSERT_TRUE(write_file_atomically(fs, name + "4128-2.cutting", some_bytes(9000, 11)).ok());
+  const auto finished = finish_cuts(fs, state);
+  ASSERT_TRUE(finished.ok()) << finished.status().message();
+  EXPECT_FALSE(finished->has_value());
+  EXPECT_EQ(*read_file(fs, segment, 8192), some_bytes(8192, 10));
+  EXPECT_EQ(fs.list(state + "/quarantine")->size(), 5U);
 }
 
 }  // namespace

@@ -513,6 +513,52 @@ TEST(Verify, ATornTailThatAStartToldOfAndLeftThereRefutesNothing) {
   }
 }
 
+TEST(Verify, WholeEntriesAndMarksInATailThatWasLeftThereRefuteNothing) {
+  const TempDir dir;
+  std::uint64_t before = 0;
+  {
+    LedgerWriter writer(dir.path());
+    (void)writer.record(LedgerWriter::ring(kA));
+    writer.sync();
+    before = writer.ledger().state().last_sequence;
+    for (int i = 0; i < 3; ++i) {
+      (void)writer.record(LedgerWriter::ring(kA), 700);
+      writer.write();
+    }
+    writer.sync();
+  }
+  // As if power had gone before the sync: one is torn, what is behind it is whole.
+  TakenApart segment(dir.path(), 1);
+  ByteBuffer file = read_bytes(segment_path(dir.path(), 1));
+  const std::size_t torn = segment.entry(before + 1).position;
+  const std::size_t second = segment.entry(before + 2).position;
+  const std::size_t third = segment.entry(before + 3).position;
+  file[torn + 300] ^= std::byte{1};
+  // The mark of the sync before comes among them.
+  ByteBuffer mark(xase::proto::kCommitMarkBytes);
+  xase::proto::encode_commit_mark(before, torn, mark.data());
+  ByteBuffer tail(file.begin() + static_cast<std::ptrdiff_t>(second),
+                  file.begin() + static_cast<std::ptrdiff_t>(third));
+  std::fill(file.begin() + static_cast<std::ptrdiff_t>(second), file.end(), std::byte{0});
+  auto to = file.begin() + static_cast<std::ptrdiff_t>(second);
+  to = std::copy(mark.begin(), mark.end(), to);
+  to = std::copy(tail.begin(), tail.end(), to);
+  std::copy(mark.begin(), mark.end(), to);
+  write_bytes(segment_path(dir.path(), 1), file);
+  FailingSync fs;
+  fs.quarantine_is_full = true;
+  for (int i = 0; i < 2; ++i) {
+    {
+      LedgerWriter writer(dir.path(), 64U << 10, fs);
+      EXPECT_EQ(writer.recovery.torn_bytes > 0, i == 0);
+      EXPECT_EQ(writer.recovery.damage.size(), 0U);
+      (void)writer.record(LedgerWriter::ring(kA));
+      writer.stop();
+    }
+    expect_sound(verify(dir.path()));
+  }
+}
+
 TEST(Verify, DamageThatTheDaemonOwnedUpToIsStillMissing) {
   const TempDir dir;
   Written lost;
