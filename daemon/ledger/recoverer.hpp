@@ -68,6 +68,7 @@ class Recoverer {
     std::uint64_t behind = 0;                       // the last frame of any kind before that
     std::uint64_t end = 0;                          // behind the last frame of any kind
     std::optional<std::uint64_t> durable_position;  // by the marks there, where there are any
+    std::vector<std::uint64_t> marks;               // where those are
   };
 
   // Reading went on behind damage, and what held before: the entry there may turn out to be none.
@@ -105,7 +106,7 @@ class Recoverer {
   Result<Survey> survey(SegmentReader& reader);
   Result<bool> resynchronise(SegmentReader& reader, std::size_t index);
   void name_unreadable(const std::string& segment, std::uint64_t from);
-  Status cut_tail(SegmentReader& reader, std::uint64_t from, bool has_mark);
+  Status cut_tail(SegmentReader& reader, std::uint64_t from, const Survey& survey);
   Status drop_behind_tear(std::size_t index);
   Status start_anew();
   Status write_again(File& file, std::uint64_t from, std::uint64_t to);

@@ -31,6 +31,7 @@ Result<Recoverer::Survey> Recoverer::survey(SegmentReader& reader) {
       if (frame.is_commit_mark()) {
         survey.durable_position =
             std::max(survey.durable_position, std::optional(note_mark(frame, reader)));
+        survey.marks.push_back(reader.position());
       } else if (!survey.position && frame.sequence > out_.chain.last_sequence &&
                  frame.sequence < limit_ &&
                  frame.sequence <= reader.first_sequence() + entries_before(reader.position()) &&
@@ -69,12 +70,10 @@ Result<bool> Recoverer::resynchronise(SegmentReader& reader, std::size_t index) 
       chain_known_ = resumed_->chain_known;
       name_unreadable(segment_name(reader.first_sequence()), resumed_->from);
     }
-    // Also one that says nothing: that there is one makes this the tail, and not those before.
-    const bool has_mark = surveyed->durable_position > kept_durable_position_;
     // First: what is cut off may be what shows that this is the tail.
     if (Status status = drop_behind_tear(index); !status.ok()) return status;
     if (has_dropped_) return false;
-    if (Status status = cut_tail(reader, cut, has_mark); !status.ok()) return status;
+    if (Status status = cut_tail(reader, cut, *surveyed); !status.ok()) return status;
     return false;
   }
   const std::uint64_t expected = out_.chain.last_sequence + 1;
@@ -150,21 +149,22 @@ Status Recoverer::take_head_of_tree() {
 }
 
 // Keeps what lies at and behind `from` in a file of its own, and cuts it off. Where there is no
-// room for that file, the bytes stay where they are, and writing goes on behind them. `has_mark`: a
-// mark among them is the only one that says how far the entries before were synced.
-Status Recoverer::cut_tail(SegmentReader& reader, std::uint64_t from, bool has_mark) {
+// room for that file, the bytes stay where they are, and writing goes on behind them.
+Status Recoverer::cut_tail(SegmentReader& reader, std::uint64_t from, const Survey& survey) {
   end_position_ = from;
   const auto size = reader.file().size();
   if (!size.ok()) return size.status();
   if (from >= *size) return {};
-  TornTail tail{reader.first_sequence(), from, out_.chain.last_sequence + 1, {}, {}};
+  TornTail tail{reader.first_sequence(), from, out_.chain.last_sequence + 1, {}, {}, survey.marks};
   tail.bytes.resize(*size - from);
   const auto got = reader.file().read_at(tail.bytes, from);
   if (!got.ok()) return got.status();
   tail.bytes.resize(*got);
   while (!tail.bytes.empty() && tail.bytes.back() == std::byte{0}) tail.bytes.pop_back();
   if (tail.bytes.empty()) return {};
-  if (has_mark) {
+  // A mark among them is the only one that says how far the entries before were synced. Also one
+  // that says nothing: that there is one makes this the tail, and not those before.
+  if (survey.durable_position > kept_durable_position_) {
     tail.mark = TailMark{std::min(durable_sequence_, out_.chain.last_sequence), durable_position_};
   }
   const auto kept = cut_torn_tail(fs_, state_dir_, tail);
@@ -176,7 +176,7 @@ Status Recoverer::cut_tail(SegmentReader& reader, std::uint64_t from, bool has_m
     return {};
   }
   out_.torn_saved_as = (*kept)->path;
-  if (has_mark) end_position_ += xase::proto::kCommitMarkBytes;
+  if (tail.mark) end_position_ += xase::proto::kCommitMarkBytes;
   return {};
 }
 

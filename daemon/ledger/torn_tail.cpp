@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "daemon/ledger/segment_names.hpp"
-#include "daemon/ledger/segment_reader.hpp"
 #include "proto/frame.hpp"
 
 namespace xased {
@@ -25,7 +24,7 @@ constexpr std::string_view kPrefix = "torn-";
 constexpr std::string_view kCutting = ".cutting";
 
 // In the place of a frame's own.
-constexpr std::string_view kSpoiledMagic = "XFR?";
+constexpr std::string_view kSpoiltMagic = "XFR?";
 
 std::string quarantine_of(const std::string& state_dir) { return state_dir + "/quarantine"; }
 
@@ -82,7 +81,7 @@ std::optional<TornTail> parse_cutting_name(std::string_view name) {
   if (!from || *from < xase::proto::kSegmentHeaderBytes) return std::nullopt;
   const auto next_sequence = take_number(place, "");
   if (!next_sequence) return std::nullopt;
-  TornTail tail{*segment, *from, *next_sequence, {}, {}};
+  TornTail tail{*segment, *from, *next_sequence, {}, {}, {}};
   if (ending.empty()) return tail;
   if (!ending.starts_with('-')) return std::nullopt;
   ending.remove_prefix(1);
@@ -150,35 +149,26 @@ Result<std::optional<KeptTail>> end_cut(FileSystem& fs, const std::string& quara
   return std::optional(KeptTail{bytes, path});
 }
 
-// Makes entries in a tail that stays be none, the last first, so that a start which dies here
-// leaves what a shorter tail is. Its marks tell of what lies before it, and stay.
-Status spoil_entries(FileSystem& fs, const std::string& state_dir, const TornTail& tail) {
-  auto reader =
-      SegmentReader::open(fs, state_dir + "/" + std::string(kJournalFolder), tail.segment);
-  if (!reader.ok()) return reader.status();
-  std::vector<std::uint64_t> entries;
-  // Also inside of others, which hide them only as long as they are sound.
-  for (std::size_t at = 0; at < tail.bytes.size(); at += xase::proto::kFrameAlignment) {
-    const std::span<const std::byte> rest = std::span(tail.bytes).subspan(at);
-    const auto& magic = xase::proto::kFrameMagic;
-    if (rest.size() < magic.size() || std::memcmp(rest.data(), magic.data(), magic.size()) != 0) {
-      continue;
-    }
-    (*reader)->move_to(tail.from + at);
-    const auto result = (*reader)->read_frame();
-    if (!result.ok()) return result.status();
-    const bool is_entry =
-        result->fault == xase::proto::FrameFault::kNone && !result->frame.is_commit_mark();
-    if (is_entry) entries.push_back(tail.from + at);
-  }
-  if (entries.empty()) return {};
+// Leaves nothing in a tail that stays that is taken for an entry, or that says, torn as it is,
+// where the next one is. The last goes first, so that a start which dies here leaves what a shorter
+// tail is. The marks tell of what lies before the tail, and stay.
+Status spoil_frames(FileSystem& fs, const std::string& state_dir, const TornTail& tail) {
   auto file = fs.open(path_of(state_dir, tail), OpenMode::kWrite);
   if (!file.ok()) return file.status();
-  for (auto at = entries.rbegin(); at != entries.rend(); ++at) {
-    Status status = (*file)->write_at(xase::proto::as_bytes(kSpoiledMagic), *at);
+  constexpr std::size_t kMagicBytes = xase::proto::kFrameMagic.size();
+  bool is_changed = false;
+  for (std::size_t at = xase::proto::align_up(tail.bytes.size(), xase::proto::kFrameAlignment);
+       at != 0;) {
+    at -= xase::proto::kFrameAlignment;
+    if (tail.bytes.size() - at < kMagicBytes) continue;
+    const bool is_frame =
+        std::memcmp(&tail.bytes[at], xase::proto::kFrameMagic.data(), kMagicBytes) == 0;
+    if (!is_frame || std::ranges::binary_search(tail.marks, tail.from + at)) continue;
+    Status status = (*file)->write_at(xase::proto::as_bytes(kSpoiltMagic), tail.from + at);
     if (!status.ok()) return status;
+    is_changed = true;
   }
-  return (*file)->sync_data();
+  return is_changed ? (*file)->sync_data() : Status();
 }
 
 // The bytes that a cut keeps in a file in the quarantine. None where the file cannot be a cut's,
@@ -238,7 +228,7 @@ Result<std::optional<KeptTail>> cut_torn_tail(FileSystem& fs, const std::string&
   if (kept.code() == Code::kNoSpace) {
     // Else the next start would cut what this one lets be.
     Status status = forget(fs, quarantine, cutting);
-    if (status.ok()) status = spoil_entries(fs, state_dir, tail);
+    if (status.ok()) status = spoil_frames(fs, state_dir, tail);
     if (!status.ok()) return status;
     return std::optional<KeptTail>();
   }

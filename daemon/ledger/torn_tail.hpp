@@ -25,6 +25,9 @@ struct TornTail {
   // for a torn tail, and cut off entries that were acknowledged.
   std::optional<TailMark> mark;
   std::vector<std::byte> bytes;  // not empty; behind them the segment holds zeros
+  // Where in the segment commit marks are among them, ascending: those that were met, not what a
+  // frame may hold that looks like one.
+  std::vector<std::uint64_t> marks;
 };
 
 // A tail that was cut off.
@@ -35,8 +38,8 @@ struct KeptTail {
 
 // Keeps the bytes in a file in STATE_DIR/quarantine, and writes the mark and zeros over them: the
 // space stays the segment's. Durable on success. Nothing where there is no room for that file: then
-// the bytes stay, but no entry in them can be read any more. Errors: what the file system says;
-// finish_cuts() is to come first at the next start.
+// the bytes stay, and nothing in them can be read any more but those marks. Errors: what the file
+// system says; finish_cuts() is to come first at the next start.
 Result<std::optional<KeptTail>> cut_torn_tail(FileSystem& fs, const std::string& state_dir,
                                               const TornTail& tail);
 

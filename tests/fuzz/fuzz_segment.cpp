@@ -29,10 +29,11 @@ constexpr std::size_t kHeaderBytes = 256;
 
 // How an input is laid out: one byte of these, one for when recovery dies, then the segments.
 enum Shape : std::uint8_t {
-  kSeal = 1,       // give headers and frames check sums that hold: no fuzzer finds one
-  kChain = 2,      // and each leaf the hash of the one before
-  kTwo = 4,        // a second segment
-  kFirstIsOne = 8  // the first segment is named for sequence 1, not as the input says
+  kSeal = 1,        // give headers and frames check sums that hold: no fuzzer finds one
+  kChain = 2,       // and each leaf the hash of the one before
+  kTwo = 4,         // a second segment
+  kFirstIsOne = 8,  // the first segment is named for sequence 1, not as the input says
+  kFull = 16        // a start before finds the disk full
 };
 
 void seal_segment(std::vector<std::byte>& bytes, bool chain, Hash& head) {
@@ -118,7 +119,7 @@ void print(const char* which, const xased::Recovery& recovery) {
   }
 }
 
-void require_same(const xased::Recovery& a, const xased::Recovery& b) {
+void require_same(const xased::Recovery& a, const xased::Recovery& b, bool goes_on_there = true) {
   print("one", a);
   print("other", b);
   require(a.is_new == b.is_new, "recovery finds a ledger again");
@@ -127,8 +128,9 @@ void require_same(const xased::Recovery& a, const xased::Recovery& b) {
           "recovery finds the same end");
   require(std::memcmp(&a.chain.totals, &b.chain.totals, sizeof a.chain.totals) == 0,
           "recovery counts the same");
-  require(a.tail.segments == b.tail.segments && a.tail.position == b.tail.position,
-          "recovery goes on at the same place");
+  require(
+      a.tail.segments == b.tail.segments && (!goes_on_there || a.tail.position == b.tail.position),
+      "recovery goes on at the same place");
   require(std::ranges::equal(a.damage, b.damage, same_damage) &&
               std::ranges::equal(a.all_damage, b.all_damage, same_damage),
           "recovery names the same damage");
@@ -244,6 +246,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static_cast<void>(xased::recover_ledger(mortal, kState));
     mortal.restart();
     require_same(*first, recover(mortal));
+  }
+
+  if ((shape & kFull) != 0) {
+    FakeFileSystem full;
+    fill(full, segments);
+    full.set_space(0);
+    const auto on_full = xased::recover_ledger(full, kState);
+    require(on_full.ok() || on_full.status().code() == xased::Code::kNoSpace,
+            "a full disk lets recovery succeed, or says so");
+    // What was torn may have stayed, and the ledger go on behind it.
+    const bool stays = on_full.ok() && on_full->torn_bytes != 0 && on_full->torn_saved_as.empty();
+    if (on_full.ok()) require_same(*first, *on_full, !stays);
+    full.heal();
+    require_same(*first, recover(full), !stays);
   }
 
   if (!first->is_new) {
