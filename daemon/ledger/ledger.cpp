@@ -70,6 +70,10 @@ Result<std::unique_ptr<Ledger>> Ledger::open(FileSystem& fs, const Clock& clock,
 
   json start{{"version", options.version}, {"origin", options.origin}};
   if (recovery.is_new) start["nonce"] = xase::proto::to_hex(nonce);
+  // Here, and not in RECOVERED alone, which power loss may take away from behind it.
+  if (recovery.torn_bytes != 0 && recovery.torn_saved_as.empty()) {
+    start["torn_bytes_left"] = recovery.torn_bytes;
+  }
   ledger->open_with(EntryType::kStart, xase::proto::as_bytes(start.dump()));
   if (recovery.torn_bytes != 0 || !recovery.damage.empty() || !recovery.set_aside.empty()) {
     ledger->open_with(EntryType::kRecovered, xase::proto::as_bytes(describe(recovery)));

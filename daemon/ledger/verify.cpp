@@ -149,7 +149,7 @@ void Judge::judge_sound(VerifyPropertyReport& report) const {
       }
       if (facts_.left_behind_bytes != 0) {
         text += "; " + number(facts_.left_behind_bytes) +
-                " bytes of torn writes lie between entries, as RECOVERED entries tell";
+                " bytes of torn writes lie between entries, as START entries tell";
       }
       establish(report, true, std::move(text));
       break;

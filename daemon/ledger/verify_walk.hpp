@@ -77,6 +77,8 @@ class LedgerWalk {
   Result<bool> pass_damage();
   Result<bool> find_next_frame();
   Result<bool> pass_left_behind();
+  Result<std::optional<std::uint64_t>> end_of_left_behind(std::uint64_t from);
+  Result<std::uint64_t> torn_bytes_left_before(std::uint64_t first);
   // Whether bytes at the very end are of an entry that is not wholly written.
   Result<bool> wait_for_rest();
   Result<bool> is_unfinished();

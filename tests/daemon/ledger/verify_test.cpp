@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <filesystem>
 #include <functional>
 #include <thread>
 
@@ -557,6 +558,99 @@ TEST(Verify, WholeEntriesAndMarksInATailThatWasLeftThereRefuteNothing) {
     }
     expect_sound(verify(dir.path()));
   }
+}
+
+// Where the frame of that entry is.
+std::size_t find_frame(const ByteBuffer& file, EntryType type, std::uint64_t sequence) {
+  for (std::size_t at = kSegmentHeaderBytes; at < file.size(); at += xase::proto::kFrameAlignment) {
+    const auto result = xase::proto::decode_frame(Bytes(file).subspan(at));
+    if (result.fault == xase::proto::FrameFault::kNone && result.frame.sequence == sequence &&
+        result.frame.type == static_cast<std::uint16_t>(type)) {
+      return at;
+    }
+  }
+  ADD_FAILURE() << "no such entry";
+  return kSegmentHeaderBytes;
+}
+
+TEST(Verify, ATailThatWasLeftAtASegmentsEndRefutesNothing) {
+  constexpr std::uint64_t kSegmentBytes = 64U << 10;
+  const TempDir dir;
+  std::uint64_t last = 0;
+  {
+    LedgerWriter writer(dir.path(), kSegmentBytes);
+    (void)writer.record(LedgerWriter::ring(kA), 3000);
+    writer.sync();
+    last = writer.ledger().state().last_sequence;
+    TakenApart segment(dir.path(), 1);
+    const auto& before = segment.entry(last);
+    // So large that not even START fits behind it.
+    const std::uint64_t left = kSegmentBytes - before.position - 2 * before.bytes.size();
+    (void)writer.record(LedgerWriter::ring(kA), 3000 + left - 200);
+    writer.write();
+  }
+  ASSERT_FALSE(std::filesystem::exists(segment_path(dir.path(), last + 1)));
+  TakenApart segment(dir.path(), 1);
+  const std::size_t torn = segment.entry(last + 1).position;
+  ASSERT_LT(kSegmentBytes - torn - segment.entry(last + 1).bytes.size(), 300U);
+  ByteBuffer file = read_bytes(segment_path(dir.path(), 1));
+  file[torn + 1000] ^= std::byte{1};
+  write_bytes(segment_path(dir.path(), 1), file);
+  FailingSync fs;
+  fs.quarantine_is_full = true;
+  for (int i = 0; i < 2; ++i) {
+    {
+      LedgerWriter writer(dir.path(), kSegmentBytes, fs);
+      EXPECT_EQ(writer.recovery.torn_bytes > 0, i == 0);
+      EXPECT_EQ(writer.recovery.damage.size(), 0U);
+      (void)writer.record(LedgerWriter::ring(kA));
+      writer.stop();
+    }
+    ASSERT_TRUE(std::filesystem::exists(segment_path(dir.path(), last + 1)));
+    const VerifyReport report = verify(dir.path());
+    expect_sound(report);
+    EXPECT_NE(describe(report).find("bytes of torn writes lie between entries"), std::string::npos)
+        << describe(report);
+  }
+  // Bytes that nobody told of are not counted among them.
+  file = read_bytes(segment_path(dir.path(), 1));
+  file[file.size() - 9] = std::byte{1};
+  write_bytes(segment_path(dir.path(), 1), file);
+  EXPECT_EQ(describe(verify(dir.path())).find("torn writes"), std::string::npos);
+}
+
+// Power went again before anything but START was there.
+TEST(Verify, StartAloneTellsOfATailThatWasLeft) {
+  const TempDir dir;
+  std::uint64_t last = 0;
+  {
+    LedgerWriter writer(dir.path());
+    (void)writer.record(LedgerWriter::ring(kA));
+    writer.sync();
+    last = writer.ledger().state().last_sequence;
+    (void)writer.record(LedgerWriter::ring(kA), 3000);
+    writer.write();
+  }
+  ByteBuffer file = read_bytes(segment_path(dir.path(), 1));
+  file[TakenApart(dir.path(), 1).entry(last + 1).position + 1000] ^= std::byte{1};
+  write_bytes(segment_path(dir.path(), 1), file);
+  FailingSync fs;
+  fs.quarantine_is_full = true;
+  { const LedgerWriter writer(dir.path(), 64U << 10, fs); }
+  // RECOVERED had no room in the segment, and is not there; the mark is.
+  file = read_bytes(segment_path(dir.path(), 1));
+  const std::size_t start = find_frame(file, EntryType::kStart, last + 1);
+  const auto frame = xase::proto::decode_frame(Bytes(file).subspan(start)).frame;
+  std::fill(file.begin() + static_cast<std::ptrdiff_t>(start + frame.bytes), file.end(),
+            std::byte{0});
+  xase::proto::encode_commit_mark(last, start, file.data() + start + frame.bytes);
+  write_bytes(segment_path(dir.path(), 1), file);
+  {
+    LedgerWriter writer(dir.path());
+    EXPECT_EQ(writer.recovery.torn_bytes, 0U);
+    writer.stop();
+  }
+  expect_sound(verify(dir.path()));
 }
 
 TEST(Verify, DamageThatTheDaemonOwnedUpToIsStillMissing) {
