@@ -80,11 +80,14 @@ BUGS = {
         "  if (index >= tail_ || from >= durable_position_) {\n", JOURNAL),
     "cut_written_since": (
         "cuts a torn tail again at a place where entries were written since",
-        "daemon/ledger/torn_tail.cpp", "      if (*is_ours) {\n", "      if (true) {\n", JOURNAL),
+        "daemon/ledger/torn_tail.cpp", "  if (*is_ours) {\n", "  if (true) {\n", JOURNAL),
     "half_a_cut": (
         "leaves a torn tail half cut where a start died in it", "daemon/ledger/recovery.cpp",
-        "  const auto tail = finish_cuts(fs, state_dir);\n",
-        "  const Result<std::optional<KeptTail>> tail = std::optional<KeptTail>();\n", JOURNAL),
+        "  auto tail = finish_cuts(fs, state_dir);\n",
+        "  Result<std::optional<KeptTail>> tail = std::optional<KeptTail>();\n", JOURNAL),
+    "whole_entries_in_a_tail": (
+        "leaves entries in a torn tail that stays", "daemon/ledger/torn_tail.cpp",
+        "    if (status.ok()) status = spoil_frames(fs, state_dir, tail);\n", "", JOURNAL),
     "new_key_on_retry": (
         "tries again under another idempotency key", "daemon/delivery/delivery_core.cpp",
         "  dispatch_.send({shipment.sequence, shipment.request, route_});\n",
