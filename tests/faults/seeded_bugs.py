@@ -87,7 +87,8 @@ BUGS = {
         "  Result<std::optional<KeptTail>> tail = std::optional<KeptTail>();\n", JOURNAL),
     "whole_entries_in_a_tail": (
         "leaves entries in a torn tail that stays", "daemon/ledger/torn_tail.cpp",
-        "    if (status.ok()) status = spoil_frames(fs, state_dir, tail);\n", "", JOURNAL),
+        "    if (status.ok()) status = spoil_frames(fs, state_dir, tail);\n",
+        "    if (!status.ok()) status = spoil_frames(fs, state_dir, tail);\n", JOURNAL),
     "new_key_on_retry": (
         "tries again under another idempotency key", "daemon/delivery/delivery_core.cpp",
         "  dispatch_.send({shipment.sequence, shipment.request, route_});\n",
