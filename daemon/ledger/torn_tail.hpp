@@ -1,5 +1,5 @@
 // Cuts what no commit vouches for off a segment: as a whole or not at all, wherever a start that
-// does it dies.
+// does it dies. For the thread that starts the ledger, before anything else writes to it.
 #pragma once
 
 #include <cstdint>

@@ -11,8 +11,8 @@
 
 namespace xased::test {
 
-inline VerifyReport verify(const std::string& state_dir) {
-  VerifyOptions options;
+inline VerifyReport verify(const std::string& state_dir, const VerifyOptions& wanted = {}) {
+  VerifyOptions options = wanted;
   options.patience = std::chrono::milliseconds(0);
   auto report = verify_ledger(system_file_system(), state_dir, options);
   if (!report.ok()) {

@@ -8,6 +8,7 @@
 
 #include "daemon/ledger/tree/tile_files.hpp"
 #include "tests/daemon/ledger/signed_ledger.hpp"
+#include "tests/daemon/ledger/verified_ledger.hpp"
 
 namespace xased {
 namespace {
@@ -18,17 +19,6 @@ constexpr auto kProven = VerifyVerdict::kProven;
 constexpr auto kRefuted = VerifyVerdict::kRefuted;
 constexpr auto kOpen = VerifyVerdict::kNotEstablished;
 
-VerifyReport verify(const std::string& state_dir, const VerifyOptions& wanted = {}) {
-  VerifyOptions options = wanted;
-  options.patience = std::chrono::milliseconds(0);
-  auto report = verify_ledger(system_file_system(), state_dir, options);
-  if (!report.ok()) {
-    ADD_FAILURE() << report.status().message();
-    return {};
-  }
-  return std::move(*report);
-}
-
 VerifyOptions pinned(Signer& signer) {
   VerifyOptions options;
   options.keys.push_back(signer.verifier_key());
@@ -38,15 +28,6 @@ VerifyOptions pinned(Signer& signer) {
 VerifyOptions with_earlier(VerifyOptions options, const std::string& note) {
   options.earlier.push_back({"kept.txt", note});
   return options;
-}
-
-std::string describe(const VerifyReport& report) {
-  std::string text = report.malformed;
-  for (const VerifyPropertyReport& property : report.properties) {
-    text += std::string(verify_property_name(property.property)) + " " +
-            std::string(verify_verdict_name(property.verdict)) + ": " + property.text + "\n";
-  }
-  return text;
 }
 
 bool says(const VerifyReport& report, VerifyProperty property, const std::string& part) {

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "daemon/ledger/verify.hpp"
+#include "tests/daemon/ledger/verified_ledger.hpp"
 #include "tests/daemon/ledger/written_ledger.hpp"
 
 namespace xased {
@@ -16,18 +17,7 @@ namespace {
 using namespace test;  // NOLINT(google-build-using-namespace)
 using xase::proto::kSegmentHeaderBytes;
 
-VerifyReport verify(const std::string& state_dir) {
-  VerifyOptions options;
-  options.patience = std::chrono::milliseconds(0);
-  auto report = verify_ledger(system_file_system(), state_dir, options);
-  if (!report.ok()) {
-    ADD_FAILURE() << report.status().message();
-    return {};
-  }
-  return std::move(*report);
-}
-
-std::string describe(const VerifyReport& report) {
+std::string findings_of(const VerifyReport& report) {
   std::string text;
   for (const VerifyFinding& finding : report.findings) {
     text += std::string(verify_property_name(finding.property)) + " at " +
@@ -39,10 +29,10 @@ std::string describe(const VerifyReport& report) {
 // Refuted, first at `sequence`, and there by `property`.
 void expect_refuted(const VerifyReport& report, VerifyProperty property, std::uint64_t sequence) {
   EXPECT_EQ(report.exit_code(), 1);
-  EXPECT_EQ(report.first_bad_sequence(), sequence) << describe(report);
+  EXPECT_EQ(report.first_bad_sequence(), sequence) << findings_of(report);
   const VerifyPropertyReport& told = report.property(property);
-  EXPECT_EQ(told.verdict, VerifyVerdict::kRefuted) << describe(report);
-  EXPECT_EQ(told.first_bad_sequence, sequence) << describe(report);
+  EXPECT_EQ(told.verdict, VerifyVerdict::kRefuted) << findings_of(report);
+  EXPECT_EQ(told.first_bad_sequence, sequence) << findings_of(report);
 }
 
 // Changes what the record's output says; the checksum is made to hold.
@@ -69,7 +59,7 @@ class Tampered : public ::testing::Test {
     writer.stop();
     last_ = writer.ledger().state().last_sequence;
     const VerifyReport report = verify(dir_.path());
-    EXPECT_EQ(report.exit_code(), 0) << describe(report);
+    EXPECT_EQ(report.exit_code(), 0) << findings_of(report);
   }
   TakenApart take_apart() const { return {dir_.path(), 1}; }
   VerifyReport put_together(TakenApart& segment) const {
@@ -220,7 +210,7 @@ TEST_F(Tampered, AnEndCutOffCleanlyIsNotEstablished) {
       segment.pieces.begin() + static_cast<std::ptrdiff_t>(segment.index_of(receipts_[0])),
       segment.pieces.end());
   const VerifyReport report = put_together(segment);
-  EXPECT_EQ(report.exit_code(), 0) << describe(report);
+  EXPECT_EQ(report.exit_code(), 0) << findings_of(report);
   EXPECT_EQ(report.last_sequence, receipts_[0] - 1);
   EXPECT_EQ(report.property(VerifyProperty::kEnd).verdict, VerifyVerdict::kNotEstablished);
 }
@@ -232,7 +222,7 @@ TEST_F(Tampered, AForgeryChainedAnewToTheEndIsNotEstablished) {
   segment.chain_anew(victim.sequence);
   // Answers to records before it still fit; those of the service cannot be made to.
   const VerifyReport report = put_together(segment);
-  EXPECT_EQ(report.exit_code(), 0) << describe(report);
+  EXPECT_EQ(report.exit_code(), 0) << findings_of(report);
   EXPECT_EQ(report.property(VerifyProperty::kEnd).verdict, VerifyVerdict::kNotEstablished);
   EXPECT_NE(report.property(VerifyProperty::kEnd).text.find("made anew"), std::string::npos);
 }
@@ -334,7 +324,7 @@ TEST_F(Tampered, EveryTruncationInsideAnEntryOfAnEarlierSegmentIsNamed) {
       write_bytes(segment_path(dir.path(), 1), Bytes(file).first(piece.position + keep));
       const VerifyReport report = verify(dir.path());
       EXPECT_EQ(report.exit_code(), 1);
-      EXPECT_EQ(report.first_bad_sequence(), piece.sequence) << describe(report);
+      EXPECT_EQ(report.first_bad_sequence(), piece.sequence) << findings_of(report);
     }
   }
 }
@@ -526,7 +516,7 @@ TEST(TamperedBytes, EachFlippedBitIsDetectedAndItsEntryNamed) {
       ASSERT_EQ(report.exit_code(), 1) << "segment " << first << ", byte " << at << ", bit " << bit;
       ASSERT_EQ(report.first_bad_sequence(), expected[at])
           << "segment " << first << ", byte " << at << ", bit " << bit << "\n"
-          << describe(report);
+          << findings_of(report);
       put(at, original[at]);
       ++flips;
     }
